@@ -1,0 +1,102 @@
+"""`spec.dataset`: the rows to learn from and to be judged by."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from finetune_api.model import NO_CREDENTIALS_IN_URI
+from finetune_api.schema import ApiModel, ColumnName, Rule
+from finetune_api.secrets import SecretRef
+
+
+class DataFormat(StrEnum):
+    """File format of a data source."""
+
+    CSV = "CSV"
+    JSONL = "JSONL"
+
+
+SOURCE_RULES = (
+    Rule(
+        "!has(self.source) || self.source.matches('^(s3|pvc)://[^/]+/.+')",
+        "must name a file: s3://bucket/path/file.csv or pvc://claim/path/file.jsonl",
+        field_path=".source",
+    ),
+    Rule(
+        "!has(self.source) || (!self.source.contains('@') && !self.source.contains('?'))",
+        NO_CREDENTIALS_IN_URI,
+        field_path=".source",
+    ),
+    Rule(
+        "!has(self.source) || has(self.format) || self.source.matches('[.](csv|jsonl)$')",
+        "must end in .csv or .jsonl, or state the format in the field format",
+        field_path=".source",
+    ),
+)
+
+SOURCE_DESCRIPTION = "Data file: s3://bucket/path/file.csv or pvc://claim/path/file.jsonl."
+FORMAT_DESCRIPTION = "File format. Default: by the file's ending, .csv or .jsonl."
+
+
+class DataSource(ApiModel):
+    """One data file."""
+
+    rules = SOURCE_RULES
+
+    source: str = Field(min_length=1, max_length=1024, description=SOURCE_DESCRIPTION)
+    format: DataFormat | None = Field(None, description=FORMAT_DESCRIPTION)
+
+
+class EvaluationData(ApiModel):
+    """The held-out rows: a file of their own, or a share of the training rows."""
+
+    rules = (
+        Rule(
+            "has(self.source) != has(self.fraction)",
+            "set exactly one of source (a file of held-out rows) and fraction (a share of the training rows)",
+        ),
+        *SOURCE_RULES,
+    )
+
+    source: str | None = Field(None, min_length=1, max_length=1024, description=SOURCE_DESCRIPTION)
+    format: DataFormat | None = Field(None, description=FORMAT_DESCRIPTION)
+    fraction: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Share of the training rows that is held out, chosen by spec.dataset.seed.",
+    )
+
+
+class Columns(ApiModel):
+    """Which columns of the file hold what. Unset names fall back to the field's own name."""
+
+    text: ColumnName = Field("text", description="Text to classify (SequenceClassification).")
+    label: ColumnName = Field("label", description="Label of the text (SequenceClassification).")
+    prompt: ColumnName = Field("prompt", description="Prompt (SFT).")
+    completion: ColumnName = Field("completion", description="Wanted completion (SFT).")
+    messages: ColumnName = Field(
+        "messages",
+        description="Chat: a list of {role, content} (SFT, JSONL). Used where the file has this column.",
+    )
+
+
+class DatasetSpec(ApiModel):
+    """The data."""
+
+    train: DataSource = Field(description="Rows to learn from.")
+    evaluation: EvaluationData = Field(
+        default=EvaluationData(fraction=0.1),
+        description="Held-out rows that tuned and base model are judged by.",
+    )
+    columns: Columns = Field(default=Columns(), description="Which columns hold what.")
+    template: str | None = Field(
+        None,
+        min_length=1,
+        max_length=8192,
+        description="Builds the input text (the prompt, for SFT) from columns, such as"
+        " 'Title: {title} Review: {body}'. Literal braces are doubled. Replaces columns.text or columns.prompt.",
+    )
+    limit: int | None = Field(None, ge=1, description="Use at most this many training rows, after shuffling.")
+    seed: int = Field(42, ge=0, le=4294967295, description="Seed of shuffling and splitting.")
+    secret_ref: SecretRef | None = Field(None, description="Credentials for all data sources.")

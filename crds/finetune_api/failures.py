@@ -1,0 +1,51 @@
+"""The classes of failure, each with an exit code that the Job's podFailurePolicy and the status understand.
+
+Codes follow sysexits.h where it has one. 137 and 143 are what a shell gives for SIGKILL and SIGTERM.
+"""
+
+from enum import IntEnum, StrEnum
+
+
+class FailureClass(StrEnum):
+    """Why a trainer ended without a result; the reason of the condition that reports it."""
+
+    BAD_SPEC = "BadSpec"
+    BAD_DATA = "BadData"
+    MISSING_INPUT = "MissingInput"
+    NO_ACCESS = "NoAccess"
+    UNAVAILABLE = "Unavailable"
+    OUT_OF_MEMORY = "OutOfMemory"
+    NON_FINITE_LOSS = "NonFiniteLoss"
+    PREEMPTED = "Preempted"
+    BUG = "Bug"
+
+
+class ExitCode(IntEnum):
+    """Exit code of the trainer for each failure class."""
+
+    OK = 0
+    BAD_SPEC = 64
+    BAD_DATA = 65
+    MISSING_INPUT = 66
+    UNAVAILABLE = 69
+    BUG = 70
+    OUT_OF_MEMORY = 71
+    NON_FINITE_LOSS = 72
+    NO_ACCESS = 77
+    PREEMPTED = 143
+
+
+EXIT_CODE_OF = {failure: ExitCode[failure.name] for failure in FailureClass}
+FAILURE_OF = {code: failure for failure, code in EXIT_CODE_OF.items()}
+
+TERMINAL = (
+    FailureClass.BAD_SPEC,
+    FailureClass.BAD_DATA,
+    FailureClass.MISSING_INPUT,
+    FailureClass.NO_ACCESS,
+    FailureClass.NON_FINITE_LOSS,
+)
+"""Classes that a retry cannot mend: the run fails at once."""
+
+NOT_COUNTED = (FailureClass.PREEMPTED,)
+"""Classes that do not count against maxRetries."""

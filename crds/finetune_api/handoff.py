@@ -1,0 +1,127 @@
+"""What operator and trainer hand to each other: the job file, progress, the last word, and where they lie.
+
+All documents are versioned and additive: both sides ignore fields that they do not know.
+"""
+
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from pydantic import Field
+
+from finetune_api.compute import ComputeSpec
+from finetune_api.dataset import DatasetSpec
+from finetune_api.evaluation import EvaluationSpec
+from finetune_api.failures import FailureClass
+from finetune_api.model import ModelSpec
+from finetune_api.output import OutputSpec
+from finetune_api.schema import Tolerant
+from finetune_api.task import SequenceClassificationOptions, SFTOptions, Task
+from finetune_api.training import TrainingSpec
+from finetune_api.tuning import TuningSpec
+
+HANDOFF_VERSION = 1
+
+JOB_FILE_NAME = "job.json"
+JOB_FILE = PurePosixPath("/etc/finetune/job") / JOB_FILE_NAME
+SECRETS_DIRECTORY = PurePosixPath("/etc/finetune/secrets")
+"""Holds one folder per block that names a Secret (model, dataset, output), one file per key."""
+VOLUMES_DIRECTORY = PurePosixPath("/volumes")
+"""Holds one folder per PersistentVolumeClaim that a pvc:// URI names."""
+WORKSPACE_DIRECTORY = PurePosixPath("/workspace")
+SCRATCH_DIRECTORY = PurePosixPath("/scratch")
+"""The one writable folder besides the workspace: TMPDIR and HOME."""
+SERVED_MODEL_DIRECTORY = PurePosixPath("/model")
+TERMINATION_LOG = PurePosixPath("/dev/termination-log")
+TERMINATION_MESSAGE_LIMIT_BYTES = 4096
+PROGRESS_PORT = 9090
+"""Trainer: GET /progress (JSON) and /metrics (Prometheus text)."""
+SERVING_PORT = 8080
+"""Server: GET /healthz, /metrics, POST /v1/…"""
+MANIFEST_NAME = "finetune-manifest.json"
+
+
+class Stage(StrEnum):
+    """Stages of the training pod, in order."""
+
+    DATA = "Data"
+    MODEL = "Model"
+    TRAIN = "Train"
+    EVALUATE = "Evaluate"
+    EXPORT = "Export"
+    PUSH = "Push"
+
+
+class RunRequest(Tolerant):
+    """The job file: the resource's training inputs, as the API server defaulted them."""
+
+    version: int = HANDOFF_VERSION
+    namespace: str
+    name: str
+    uid: str
+    run_id: str
+    model: ModelSpec
+    task: Task
+    sequence_classification: SequenceClassificationOptions | None = None
+    sft: SFTOptions | None = None
+    tuning: TuningSpec = TuningSpec()
+    dataset: DatasetSpec
+    training: TrainingSpec = TrainingSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    compute: ComputeSpec = ComputeSpec()
+    output: OutputSpec
+
+
+class Metrics(Tolerant):
+    """Named figures; names are scikit-learn's and Hugging Face's, in snake_case."""
+
+    train: dict[str, float] = {}
+    evaluation: dict[str, float] = {}
+    baseline: dict[str, float] = {}
+
+
+class Progress(Tolerant):
+    """How far the training pod has come. Rates are over the last reporting interval."""
+
+    version: int = HANDOFF_VERSION
+    run_id: str
+    stage: Stage
+    step: int = 0
+    total_steps: int | None = None
+    epoch: float | None = None
+    loss: float | None = None
+    learning_rate: float | None = None
+    eta_seconds: float | None = None
+    samples_per_second: float | None = None
+    tokens_per_second: float | None = None
+    resumed_from_step: int | None = None
+    trainable_parameters: int | None = None
+    metrics: Metrics = Metrics()
+
+
+class Artifact(Tolerant):
+    """What was published: its place and the digest by which evaluated, published and served are compared."""
+
+    uri: str
+    digest: str = Field(description="sha256:<hex> over the sorted list of (path, size, sha256) of the files.")
+    size_bytes: int
+    base_revision: str | None = None
+
+
+class Failure(Tolerant):
+    """Why the trainer ended without a result, in words that say what to do."""
+
+    failure_class: FailureClass
+    message: str
+    field: str | None = None
+
+
+class TerminationReport(Tolerant):
+    """The last word of a training pod, whatever the end is: at most 4096 bytes of JSON."""
+
+    version: int = HANDOFF_VERSION
+    run_id: str
+    stage: Stage | None = None
+    failure: Failure | None = None
+    progress: Progress | None = None
+    metrics: Metrics = Metrics()
+    artifact: Artifact | None = None

@@ -1,0 +1,86 @@
+"""Every label, annotation, condition type and reason that is written to the cluster, in one place."""
+
+from enum import StrEnum
+
+from finetune_api import GROUP
+
+MANAGED_BY = "finetune-operator"
+
+LABEL_NAME = "app.kubernetes.io/name"
+LABEL_INSTANCE = "app.kubernetes.io/instance"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+LABEL_PART_OF = "app.kubernetes.io/part-of"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_JOB_UID = f"{GROUP}/job-uid"
+LABEL_RUN = f"{GROUP}/run"
+ANNOTATION_JOB_NAME = f"{GROUP}/job-name"
+ANNOTATION_LAUNCH = f"{GROUP}/launch"
+ANNOTATION_DIGEST = f"{GROUP}/artifact-digest"
+
+
+class Component(StrEnum):
+    """Value of the component label: what a child is for."""
+
+    TRAINING = "training"
+    SERVING = "serving"
+
+
+class Phase(StrEnum):
+    """A one-word summary for people, derived from the conditions; programs read the conditions."""
+
+    PENDING = "Pending"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    PUBLISHING = "Publishing"
+    DEPLOYING = "Deploying"
+    READY = "Ready"
+    SUCCEEDED = "Succeeded"
+    SUSPENDED = "Suspended"
+    FAILED = "Failed"
+
+
+class ConditionType(StrEnum):
+    """Types of the status conditions, following kstatus: Reconciling and Stalled appear only while true."""
+
+    RECONCILING = "Reconciling"
+    STALLED = "Stalled"
+    TRAINED = "Trained"
+    EVALUATED = "Evaluated"
+    PUBLISHED = "Published"
+    SUCCEEDED = "Succeeded"
+    READY = "Ready"
+
+
+class Reason(StrEnum):
+    """Reasons of conditions and Events that do not come from a failure class."""
+
+    RUN_STARTED = "RunStarted"
+    RUN_SUPERSEDED = "RunSuperseded"
+    STOPPING_PREVIOUS_RUN = "StoppingPreviousRun"
+    CREATING_POD = "CreatingPod"
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    ADMISSION_REFUSED = "AdmissionRefused"
+    VOLUME_NOT_READY = "VolumeNotReady"
+    SECRET_NOT_FOUND = "SecretNotFound"
+    CONTAINER_NOT_STARTING = "ContainerNotStarting"
+    POD_STARTING = "PodStarting"
+    TRAINING = "Training"
+    RESUMED = "Resumed"
+    RETRYING = "Retrying"
+    EVALUATING = "Evaluating"
+    PUBLISHING = "Publishing"
+    TRAINED = "Trained"
+    EVALUATED = "Evaluated"
+    PUBLISHED = "Published"
+    SUCCEEDED = "Succeeded"
+    DEPLOYING = "Deploying"
+    SERVING = "Serving"
+    SERVING_NOT_READY = "ServingNotReady"
+    SERVING_DISABLED = "ServingDisabled"
+    SCALED_TO_ZERO = "ScaledToZero"
+    SUSPENDED = "Suspended"
+    NAME_CONFLICT = "NameConflict"
+    INVALID_SPEC = "InvalidSpec"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"

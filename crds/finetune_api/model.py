@@ -1,0 +1,46 @@
+"""`spec.model`: what is tuned."""
+
+from pydantic import Field
+
+from finetune_api.schema import ApiModel, Rule
+from finetune_api.secrets import SecretRef
+
+NO_CREDENTIALS_IN_URI = (
+    "must not carry credentials: remove everything before '@' and any '?' part, and name a Secret in secretRef"
+)
+
+
+class ModelSpec(ApiModel):
+    """The base model."""
+
+    rules = (
+        Rule(
+            "self.source.matches('^(hf|s3|pvc)://[^/]+')",
+            "must be hf://organisation/name, s3://bucket/path or pvc://claim/path",
+            field_path=".source",
+        ),
+        Rule(
+            "!self.source.contains('@') && !self.source.contains('?')",
+            NO_CREDENTIALS_IN_URI,
+            field_path=".source",
+        ),
+        Rule(
+            "!has(self.revision) || self.source.startsWith('hf://')",
+            "applies to hf:// sources only; for s3:// and pvc:// put the version into the path",
+            field_path=".revision",
+        ),
+    )
+
+    source: str = Field(
+        min_length=1,
+        max_length=1024,
+        description="Base model in the Hugging Face folder layout: hf://organisation/name, s3://bucket/path"
+        " or pvc://claim/path.",
+    )
+    revision: str | None = Field(
+        None,
+        min_length=1,
+        max_length=128,
+        description="Commit, tag or branch of an hf:// model. Default: main.",
+    )
+    secret_ref: SecretRef | None = Field(None, description="Credentials for the source.")

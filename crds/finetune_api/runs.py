@@ -1,0 +1,72 @@
+"""What makes a run: the inputs that a training depends on, hashed to the id that names its children."""
+
+import hashlib
+import json
+from typing import Any
+
+from finetune_api.spec import FineTuneJobSpec
+
+RUN_ID_LENGTH = 8
+NAME_LIMIT = 63
+
+TRAINING_INPUTS = (
+    "model",
+    "task",
+    "sequence_classification",
+    "sft",
+    "tuning",
+    "dataset",
+    "training",
+    "evaluation",
+    "run_id",
+)
+LAUNCH_INPUTS = (*TRAINING_INPUTS, "compute", "storage", "output")
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _without_empty(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    pruned = {key: _without_empty(value) for key, value in data.items()}
+    return {key: value for key, value in pruned.items() if value not in ({}, None)}
+
+
+def _inputs(spec: FineTuneJobSpec, names: tuple[str, ...]) -> dict[str, Any]:
+    """Dump the named blocks without defaults, so that a release that adds a field changes no run's id."""
+    dumped = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(names))
+    inputs: dict[str, Any] = _without_empty(dumped)
+    return inputs
+
+
+def run_id(spec: FineTuneJobSpec) -> str:
+    """Return the id of the run that `spec` asks for: 8 hex digits over its training inputs and image.
+
+    Credentials' names do not count: rotating a Secret never trains again.
+    """
+    inputs = _inputs(spec, TRAINING_INPUTS)
+    inputs["image"] = spec.compute.image
+    for block in ("model", "dataset"):
+        inputs.get(block, {}).pop("secretRef", None)
+    return _digest(inputs)[:RUN_ID_LENGTH]
+
+
+def launch_digest(spec: FineTuneJobSpec) -> str:
+    """Return the digest of everything that a training Job is made from.
+
+    When it changes within a run (more memory, another destination), the Job is replaced and the run's
+    finished stages are skipped.
+    """
+    return _digest(_inputs(spec, LAUNCH_INPUTS))[:16]
+
+
+def child_name(job_name: str, suffix: str) -> str:
+    """Return `<job>-<suffix>` within 63 characters; a long job name is cut and told apart by a hash."""
+    name = f"{job_name}-{suffix}".replace(".", "-")
+    if len(name) <= NAME_LIMIT and "." not in job_name:
+        return name
+    tag = _digest(job_name)[:6]
+    kept = job_name.replace(".", "-")[: NAME_LIMIT - len(suffix) - len(tag) - 2].rstrip("-")
+    return f"{kept}-{tag}-{suffix}"

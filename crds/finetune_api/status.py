@@ -1,0 +1,118 @@
+"""`status` of a FineTuneJob: what the operator has seen."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from finetune_api.keys import Phase
+from finetune_api.schema import ApiModel, Timestamp
+
+MetricName = Annotated[str, Field(max_length=128)]
+
+
+class ConditionStatus(StrEnum):
+    """Status of a condition."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(ApiModel):
+    """One condition, as metav1.Condition."""
+
+    type: str = Field(min_length=1, max_length=316, description="Type of the condition, in CamelCase.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that this was derived from.")
+    last_transition_time: Timestamp = Field(description="When the status last changed.")
+    reason: str = Field(min_length=1, max_length=1024, description="Why, as one CamelCase word.")
+    message: str = Field(max_length=32768, description="Why, in words.")
+
+
+class ProgressStatus(ApiModel):
+    """How far the training has come."""
+
+    stage: str | None = Field(None, max_length=64, description="Data, Model, Train, Evaluate, Export or Push.")
+    step: int = Field(0, ge=0, description="Optimizer steps done.")
+    total_steps: int | None = Field(None, ge=0, description="Optimizer steps in all.")
+    percent: int | None = Field(None, ge=0, le=100, description="Share of the steps that is done.")
+    display: str | None = Field(
+        None, max_length=64, description="Step, total and percent for the table of kubectl get."
+    )
+    epoch: float | None = Field(None, ge=0, description="Passes over the data done.")
+    loss: float | None = Field(None, description="Training loss, mean of the last reporting interval.")
+    learning_rate: float | None = Field(None, description="Learning rate.")
+    eta_seconds: int | None = Field(None, ge=0, description="Estimated seconds until training ends.")
+    eta: str | None = Field(None, max_length=32, description="The same for people, such as 4m10s.")
+    samples_per_second: float | None = Field(None, ge=0, description="Rows learnt from per second.")
+    tokens_per_second: float | None = Field(None, ge=0, description="Tokens learnt from per second.")
+    trainable_parameters: int | None = Field(None, ge=0, description="Count of the parameters that learn.")
+
+
+class MetricsStatus(ApiModel):
+    """Figures of the run."""
+
+    train: dict[MetricName, float] | None = Field(None, max_length=64, description="Of the training.")
+    evaluation: dict[MetricName, float] | None = Field(
+        None, max_length=64, description="Of the tuned model on the held-out rows."
+    )
+    baseline: dict[MetricName, float] | None = Field(
+        None, max_length=64, description="Of the untouched base model on the same rows."
+    )
+
+
+class RunStatus(ApiModel):
+    """The run that the spec asks for."""
+
+    id: str = Field(max_length=63, description="Hash of the training inputs; names the run's children.")
+    launch: str = Field(max_length=64, description="Digest of everything that its training Job was made from.")
+    attempt: int = Field(0, ge=0, description="Pods of this run that failed and were counted.")
+    started_at: Timestamp | None = Field(None, description="When its training Job was created.")
+    finished_at: Timestamp | None = Field(None, description="When it succeeded or failed.")
+    resumed_from_step: int | None = Field(None, ge=0, description="Checkpoint that the newest pod resumed from.")
+
+
+class ArtifactStatus(ApiModel):
+    """What was published."""
+
+    run: str = Field(max_length=63, description="Id of the run that made it.")
+    uri: str = Field(max_length=2048, description="Where it lies.")
+    digest: str = Field(max_length=128, description="sha256 digest of the files.")
+    size_bytes: int | None = Field(None, ge=0, description="Size of the files.")
+    base_revision: str | None = Field(None, max_length=128, description="Revision of the base model.")
+
+
+class ServingStatus(ApiModel):
+    """What is served."""
+
+    url: str | None = Field(None, max_length=2048, description="Address inside the cluster.")
+    run: str | None = Field(None, max_length=63, description="Id of the run whose model is served.")
+    digest: str | None = Field(None, max_length=128, description="sha256 digest of the served files.")
+    replicas: int | None = Field(None, ge=0, description="Serving pods.")
+    ready_replicas: int | None = Field(None, ge=0, description="Serving pods that are ready.")
+    selector: str | None = Field(None, max_length=1024, description="Label selector of the serving pods, for scaling.")
+
+
+class FineTuneJobStatus(ApiModel):
+    """What the operator has seen."""
+
+    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that this status is of.")
+    phase: Phase | None = Field(None, description="Summary for people; programs read the conditions.")
+    message: str | None = Field(None, max_length=4096, description="Why it is where it is, and what to do next.")
+    reason: str | None = Field(None, max_length=128, description="The same as one CamelCase word.")
+    conditions: list[Condition] | None = Field(
+        None,
+        max_length=16,
+        description="The truth, for programs.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    workspace: str | None = Field(
+        None, max_length=253, description="PersistentVolumeClaim of the workspace, once it exists."
+    )
+    run: RunStatus | None = Field(None, description="The run that the spec asks for.")
+    progress: ProgressStatus | None = Field(None, description="How far it has come.")
+    metrics: MetricsStatus | None = Field(None, description="Figures of the newest run.")
+    score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
+    artifact: ArtifactStatus | None = Field(None, description="The newest published model.")
+    serving: ServingStatus | None = Field(None, description="What is served.")

@@ -1,0 +1,1 @@
+"""The operator: watches FineTuneJobs and brings about what they ask for."""

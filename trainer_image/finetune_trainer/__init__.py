@@ -1,0 +1,1 @@
+"""The trainer: takes one job file from data to a published model, and serves it."""

@@ -1,0 +1,35 @@
+"""`python -m crdgen [--check] [--output PATH]`: write, or check, what is generated from the models."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from crdgen.manifest import manifest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the generated files, or with --check report each one that is out of date; 1 if any is."""
+    parser = argparse.ArgumentParser(prog="crdgen", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
+    parser.add_argument("--output", type=Path, default=ROOT / "crds/finetunejobs.yaml", help="the CRD's file")
+    options = parser.parse_args(arguments)
+    return _check({options.output: manifest()}) if options.check else _write({options.output: manifest()})
+
+
+def _write(files: dict[Path, str]) -> int:
+    for path, text in files.items():
+        path.write_text(text)
+    return 0
+
+
+def _check(files: dict[Path, str]) -> int:
+    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        print(f"{path} is out of date; run: python -m crdgen", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

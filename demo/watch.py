@@ -1,0 +1,86 @@
+"""Follows one FineTuneJob and prints a line whenever its status says something new."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from demo.commands import kubectl
+from devcluster import Cluster
+
+TERMINAL_PHASES = frozenset({"Ready", "Succeeded", "Failed"})
+Status = dict[str, Any]
+
+
+class JobError(Exception):
+    """The FineTuneJob ended without the result that was waited for."""
+
+
+def read_status(cluster: Cluster, name: str, namespace: str = "default") -> Status:
+    """Return the status of a FineTuneJob, empty while the operator has not seen it."""
+    job = json.loads(kubectl(cluster, "-n", namespace, "get", "finetunejob", name, "-o", "json"))
+    status: Status = job.get("status", {})
+    return status
+
+
+def follow(
+    read: Callable[[], Status], until: frozenset[str], timeout_seconds: float, interval_seconds: float = 1.0
+) -> Iterator[Status]:
+    """Yield each status that differs from the one before, ending with the first whose phase is in `until`.
+
+    Raises JobError when the job fails on the way, or when `timeout_seconds` have passed.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    last: Status | None = None
+    while time.monotonic() < deadline:
+        status = read()
+        if status != last:
+            last = status
+            yield status
+        phase = status.get("phase")
+        if phase in until:
+            return
+        if phase in TERMINAL_PHASES:
+            raise JobError(f"{phase}: {status.get('reason')}: {status.get('message')}")
+        time.sleep(interval_seconds)
+    raise JobError(f"not {' or '.join(sorted(until))} after {timeout_seconds:.0f} s: {json.dumps(last)}")
+
+
+def status_line(status: Status) -> str:
+    """Return one readable line for a status."""
+    progress = status.get("progress", {})
+    parts = [f"{status.get('phase', 'Pending'):<10}"]
+    if progress.get("display") and status.get("phase") == "Training":
+        parts.append(progress["display"])
+        parts += [f"{name} {progress[key]:.4g}" for name, key in (("loss", "loss"),) if key in progress]
+        if progress.get("eta"):
+            parts.append(f"eta {progress['eta']}")
+    if status.get("message"):
+        parts.append(status["message"])
+    return "  ".join(parts)
+
+
+def metrics_table(status: Status) -> Table:
+    """Return the figures of the tuned model beside those of the base model."""
+    metrics = status.get("metrics", {})
+    tuned, base = metrics.get("evaluation", {}), metrics.get("baseline", {})
+    table = Table("metric", "tuned", "base", title="held-out rows")
+    for name in tuned:
+        table.add_row(name, f"{tuned[name]:.4g}", f"{base[name]:.4g}" if name in base else "")
+    return table
+
+
+def print_until_served(cluster: Cluster, name: str, console: Console, timeout_seconds: float) -> Status:
+    """Print the job's way to a served model and return its last status. Raises JobError."""
+    status: Status = {}
+    shown = ""
+    started = time.monotonic()
+    for status in follow(lambda: read_status(cluster, name), frozenset({"Ready"}), timeout_seconds):
+        line = status_line(status)
+        if line != shown:
+            console.print(f"{time.monotonic() - started:5.0f} s  {line}", highlight=False, soft_wrap=True)
+            shown = line
+    return status

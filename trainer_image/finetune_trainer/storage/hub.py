@@ -1,0 +1,100 @@
+"""Models on the Hugging Face Hub: `hf://organisation/name`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+from huggingface_hub import HfApi
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from finetune_api.sources import Source
+from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
+from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
+
+TOKEN_HINT = "if it is private or gated, name a Secret with HF_TOKEN in spec.model.secretRef"
+EXPLANATIONS: tuple[tuple[type[Exception], type[TrainerError], str], ...] = (
+    (GatedRepoError, NoAccess, "is gated on {host}; accept its terms there, and name a Secret with HF_TOKEN"),
+    (RepositoryNotFoundError, MissingInput, "is not on {host}; check the name; " + TOKEN_HINT),
+    (RevisionNotFoundError, MissingInput, "has no revision {revision!r} on {host}; check the name"),
+    (RemoteEntryNotFoundError, MissingInput, "lacks a file on {host}"),
+    (HFValidationError, BadSpec, "is not a repository name; expected hf://organisation/name"),
+    (LocalEntryNotFoundError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
+    (OfflineModeIsEnabled, Unavailable, "cannot be fetched: HF_HUB_OFFLINE is set"),
+    (httpx2.TransportError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
+)
+
+
+class HubStorage:
+    """One model repository at one revision. Read-only."""
+
+    def __init__(self, source: Source, access: Access) -> None:
+        self.source = source
+        self._field = access.field
+        self._revision = access.revision
+        self._api = HfApi(endpoint=access.credentials.get("HF_ENDPOINT"), token=access.credentials.get("HF_TOKEN"))
+
+    def resolve_revision(self) -> str:
+        """Return the commit that the revision stands for now."""
+        with self._errors():
+            return str(self._api.model_info(self.source.container, revision=self._revision).sha)
+
+    def list_files(self, patterns: Sequence[str] = ALL_FILES) -> list[StoredFile]:
+        """Return the repository's files."""
+        with self._errors():
+            info = self._api.model_info(self.source.container, revision=self._revision, files_metadata=True)
+        files = [StoredFile(sibling.rfilename, sibling.size or 0) for sibling in info.siblings or []]
+        return sorted((file for file in files if matches(file.path, patterns)), key=lambda file: file.path)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one file."""
+        with self._errors():
+            return Path(self._api.hf_hub_download(self.source.container, name, revision=self._revision)).read_bytes()
+
+    def fetch_file(self, into: Path) -> Path:
+        """Refuse: an hf:// URI names a repository."""
+        del into
+        raise BadSpec(f"{self.source} names a repository, not a file; use s3:// or pvc://", self._field)
+
+    def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
+        """Download the matching files into `into`; what is there already is kept."""
+        with self._errors():
+            self._api.snapshot_download(
+                self.source.container, revision=self._revision, local_dir=into, allow_patterns=list(patterns)
+            )
+        return into
+
+    def upload_tree(self, folder: Path, last: str) -> None:
+        """Refuse: results are published to S3 or a volume."""
+        del folder, last
+        raise BadSpec(f"{self.source}: results are published to s3:// or pvc:// only", self._field)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx2.HTTPError, HFValidationError, OSError) as error:
+            raise self._explain(error) from error
+
+    def _explain(self, error: Exception) -> TrainerError:
+        """Turn what huggingface_hub raised into words that name the place and what to do."""
+        host = self._api.endpoint
+        for kind, error_class, words in EXPLANATIONS:
+            if isinstance(error, kind):
+                field = "spec.model.revision" if kind is RevisionNotFoundError else self._field
+                return error_class(f"{self.source} {words.format(host=host, revision=self._revision)}", field)
+        if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
+            return NoAccess(f"{self.source}: {host} denies access; {TOKEN_HINT}", self._field)
+        if isinstance(error, HfHubHTTPError):
+            status = error.response.status_code
+            return Unavailable(f"{self.source}: {host} answers HTTP {status}; try again later", self._field)
+        return Unavailable(f"{self.source}: {error}", self._field)

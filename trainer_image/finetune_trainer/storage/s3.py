@@ -1,0 +1,167 @@
+"""Files in S3 or a store that speaks its protocol: `s3://bucket/path`."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+from boto3.exceptions import Boto3Error
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+)
+
+from finetune_api.sources import Source
+from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
+from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
+
+DENIED = {
+    "401",
+    "403",
+    "AccessDenied",
+    "AllAccessDisabled",
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "SignatureDoesNotMatch",
+}
+ABSENT = {"404", "NoSuchBucket", "NoSuchKey"}
+SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+# Path-style addresses work with every store; virtual hosts need wildcard DNS. Checksums that are sent only when
+# required keep older S3-compatible stores working; the manifest checks the content end to end anyway.
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=10,
+    read_timeout=60,
+    s3={"addressing_style": "path"},
+    request_checksum_calculation="when_required",
+    response_checksum_validation="when_required",
+)
+
+
+class S3Storage:
+    """One key or prefix of a bucket."""
+
+    def __init__(self, source: Source, access: Access) -> None:
+        self.source = source
+        self._field = access.field
+        self._bucket = source.container
+        values = access.credentials
+        with self._errors():
+            self._client: Any = boto3.client(
+                "s3",
+                region_name=values.get("AWS_REGION"),
+                endpoint_url=values.get("AWS_ENDPOINT_URL"),
+                aws_access_key_id=values.get("AWS_ACCESS_KEY_ID"),
+                aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
+                aws_session_token=values.get("AWS_SESSION_TOKEN"),
+                config=CLIENT_CONFIG,
+            )
+
+    def list_files(self, patterns: Sequence[str] = ALL_FILES) -> list[StoredFile]:
+        """Return the objects below the prefix."""
+        prefix = f"{self.source.path}/" if self.source.path else ""
+        found = []
+        with self._errors():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    path = self._inside(entry["Key"].removeprefix(prefix))
+                    if path and not path.endswith("/") and matches(path, patterns):
+                        found.append(StoredFile(path, entry["Size"]))
+        return sorted(found, key=lambda file: file.path)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of one object."""
+        with self._errors():
+            content: bytes = self._client.get_object(Bucket=self._bucket, Key=self._key(name))["Body"].read()
+            return content
+
+    def fetch_file(self, into: Path) -> Path:
+        """Copy the object into the folder `into`, under its own name."""
+        return self._download(self.source.path, into / Path(self.source.path).name)
+
+    def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
+        """Copy the objects below the prefix into `into`; those that lie there with the right size are kept."""
+        files = self.list_files(patterns)
+        if not files:
+            raise MissingInput(f"{self.source}: no such folder, or nothing in it that is needed", self._field)
+        for file in files:
+            target = into / file.path
+            if not (target.is_file() and target.stat().st_size == file.size_bytes):
+                self._download(self._key(file.path), target)
+        return into
+
+    def upload_tree(self, folder: Path, last: str) -> None:
+        """Upload every file below `folder`; an older `last` is removed before, the new one is written after all."""
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        stale = [file.path for file in self.list_files() if file.path == last or file.path not in names]
+        with self._errors():
+            for name in stale:
+                self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
+            for name in [*(name for name in names if name != last), *(name for name in names if name == last)]:
+                self._client.upload_file(str(folder / name), self._bucket, self._key(name))
+
+    def _download(self, key: str, target: Path) -> Path:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with self._errors():
+            self._client.download_file(self._bucket, key, str(target))
+        return target
+
+    def _key(self, name: str) -> str:
+        return f"{self.source.path}/{name}" if self.source.path else name
+
+    def _inside(self, path: str) -> str:
+        if ".." in path.split("/"):
+            raise BadSpec(f"{self.source} holds the key {path!r}, which leaves the folder; rename it", self._field)
+        return path
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (BotoCoreError, ClientError, Boto3Error, ValueError) as error:
+            raise self._explain(_root_of(error)) from error
+
+    def _explain(self, error: BaseException) -> TrainerError:
+        """Turn what boto3 raised into words that name the place and what to do."""
+        if isinstance(error, ClientError):
+            return self._explain_answer(error)
+        if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
+            return NoAccess(f"{self.source}: no credentials; name a Secret with {SECRET_KEYS}", self._field)
+        if isinstance(error, HTTPClientError):
+            return Unavailable(f"{self.source}: {self._host()} does not answer: {error}", self._field)
+        if isinstance(error, ParamValidationError | ValueError):
+            return BadSpec(f"{self.source}: {error}", self._field)
+        return Unavailable(f"{self.source}: {error}", self._field)
+
+    def _explain_answer(self, error: ClientError) -> TrainerError:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if code == "NoSuchBucket":
+            return MissingInput(f"{self.source}: {self._host()} has no bucket {self._bucket!r}", self._field)
+        if code in ABSENT or status == 404:
+            return MissingInput(f"{self.source}: {self._host()} has no such object", self._field)
+        if code in DENIED or status in (401, 403):
+            hint = f"check {SECRET_KEYS} and the bucket's policy"
+            return NoAccess(f"{self.source}: {self._host()} denies access ({code}); {hint}", self._field)
+        if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
+            return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
+        return BadSpec(f"{self.source}: {self._host()} refuses the request: {error}", self._field)
+
+    def _host(self) -> str:
+        return str(self._client.meta.endpoint_url)
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """Return the answer or network error that boto3's transfer errors were raised from, or `error` itself."""
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, ClientError | HTTPClientError):
+        seen = seen.__cause__ or seen.__context__
+    return seen or error

@@ -14,7 +14,6 @@ HEADER = "# Generated from crds/finetune_api by `python -m crdgen`. Do not edit.
 
 API_VERSION_DESCRIPTION = f"Version of the schema of this object: {GROUP}/{VERSION}."
 KIND_DESCRIPTION = f"Kind of this object: {KIND}."
-METADATA_DESCRIPTION = "Standard object metadata."
 RESOURCE_DESCRIPTION = "Takes a base model and a dataset to a tuned, evaluated, published and served model."
 
 ROOT_RULES = (
@@ -103,7 +102,7 @@ def _root_schema() -> Schema:
         "properties": {
             "apiVersion": {"type": "string", "description": API_VERSION_DESCRIPTION},
             "kind": {"type": "string", "description": KIND_DESCRIPTION},
-            "metadata": {"type": "object", "description": METADATA_DESCRIPTION},
+            "metadata": {"type": "object"},
             "spec": structural_schema(FineTuneJobSpec),
             "status": structural_schema(FineTuneJobStatus),
         },

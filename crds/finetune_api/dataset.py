@@ -4,9 +4,9 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from finetune_api.model import NO_CREDENTIALS_IN_URI
 from finetune_api.schema import ApiModel, ColumnName, Rule
 from finetune_api.secrets import SecretRef
+from finetune_api.sources import uri_rules
 
 
 class DataFormat(StrEnum):
@@ -17,14 +17,10 @@ class DataFormat(StrEnum):
 
 
 SOURCE_RULES = (
+    *uri_rules("source", "s3", "pvc"),
     Rule(
-        "!has(self.source) || self.source.matches('^(s3|pvc)://[^/]+/.+')",
-        "must name a file: s3://bucket/path/file.csv or pvc://claim/path/file.jsonl",
-        field_path=".source",
-    ),
-    Rule(
-        "!has(self.source) || (!self.source.contains('@') && !self.source.contains('?'))",
-        NO_CREDENTIALS_IN_URI,
+        "!has(self.source) || !self.source.matches('^(s3|pvc)://') || self.source.matches('^[^:]+://[^/]+/(.*[^/])$')",
+        "must name a file, not a folder: s3://bucket/path/file.csv or pvc://claim/path/file.jsonl",
         field_path=".source",
     ),
     Rule(
@@ -55,6 +51,11 @@ class EvaluationData(ApiModel):
             "has(self.source) != has(self.fraction)",
             "set exactly one of source (a file of held-out rows) and fraction (a share of the training rows)",
         ),
+        Rule(
+            "!has(self.format) || has(self.source)",
+            "is the format of source; remove it, since fraction takes rows of the training file",
+            field_path=".format",
+        ),
         *SOURCE_RULES,
     )
 
@@ -84,6 +85,14 @@ class Columns(ApiModel):
 class DatasetSpec(ApiModel):
     """The data."""
 
+    rules = (
+        Rule(
+            "!has(self.template) || self.template.matches('(^|[^{])([{][{])*[{][^{}]+[}]')",
+            "names no column: put at least one in braces, such as '{title}'",
+            field_path=".template",
+        ),
+    )
+
     train: DataSource = Field(description="Rows to learn from.")
     evaluation: EvaluationData = Field(
         default=EvaluationData(fraction=0.1),
@@ -97,6 +106,8 @@ class DatasetSpec(ApiModel):
         description="Builds the input text (the prompt, for SFT) from columns, such as"
         " 'Title: {title} Review: {body}'. Literal braces are doubled. Replaces columns.text or columns.prompt.",
     )
-    limit: int | None = Field(None, ge=1, description="Use at most this many training rows, after shuffling.")
+    limit: int | None = Field(
+        None, ge=1, le=2_147_483_647, description="Use at most this many training rows, after shuffling."
+    )
     seed: int = Field(42, ge=0, le=4294967295, description="Seed of shuffling and splitting.")
     secret_ref: SecretRef | None = Field(None, description="Credentials for all data sources.")

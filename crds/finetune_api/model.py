@@ -4,26 +4,14 @@ from pydantic import Field
 
 from finetune_api.schema import ApiModel, Rule
 from finetune_api.secrets import SecretRef
-
-NO_CREDENTIALS_IN_URI = (
-    "must not carry credentials: remove everything before '@' and any '?' part, and name a Secret in secretRef"
-)
+from finetune_api.sources import uri_rules
 
 
 class ModelSpec(ApiModel):
     """The base model."""
 
     rules = (
-        Rule(
-            "self.source.matches('^(hf|s3|pvc)://[^/]+')",
-            "must be hf://organisation/name, s3://bucket/path or pvc://claim/path",
-            field_path=".source",
-        ),
-        Rule(
-            "!self.source.contains('@') && !self.source.contains('?')",
-            NO_CREDENTIALS_IN_URI,
-            field_path=".source",
-        ),
+        *uri_rules("source", "hf", "s3", "pvc"),
         Rule(
             "!has(self.revision) || self.source.startsWith('hf://')",
             "applies to hf:// sources only; for s3:// and pvc:// put the version into the path",

@@ -2,26 +2,15 @@
 
 from pydantic import Field
 
-from finetune_api.model import NO_CREDENTIALS_IN_URI
-from finetune_api.schema import ApiModel, Rule
+from finetune_api.schema import ApiModel
 from finetune_api.secrets import SecretRef
+from finetune_api.sources import uri_rules
 
 
 class OutputSpec(ApiModel):
     """Where the merged model is published: into a folder named by the run, below `destination`."""
 
-    rules = (
-        Rule(
-            "self.destination.matches('^(s3|pvc)://[^/]+')",
-            "must be s3://bucket/path or pvc://claim/path",
-            field_path=".destination",
-        ),
-        Rule(
-            "!self.destination.contains('@') && !self.destination.contains('?')",
-            NO_CREDENTIALS_IN_URI,
-            field_path=".destination",
-        ),
-    )
+    rules = uri_rules("destination", "s3", "pvc")
 
     destination: str = Field(
         min_length=1,

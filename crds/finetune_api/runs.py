@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import Any
 
+from finetune_api import SHORT_NAME
 from finetune_api.spec import FineTuneJobSpec
 
 RUN_ID_LENGTH = 8
@@ -63,10 +64,16 @@ def launch_digest(spec: FineTuneJobSpec) -> str:
 
 
 def child_name(job_name: str, suffix: str) -> str:
-    """Return `<job>-<suffix>` within 63 characters; a long job name is cut and told apart by a hash."""
-    name = f"{job_name}-{suffix}".replace(".", "-")
-    if len(name) <= NAME_LIMIT and "." not in job_name:
+    """Return `<job>-<suffix>` as a DNS label that any kind may bear: 63 characters, a letter first.
+
+    A job name that is too long, has dots or begins with a digit is made to fit and told apart by a hash.
+    """
+    name = f"{job_name}-{suffix}"
+    if len(name) <= NAME_LIMIT and "." not in job_name and job_name[0].isalpha():
         return name
     tag = _digest(job_name)[:6]
-    kept = job_name.replace(".", "-")[: NAME_LIMIT - len(suffix) - len(tag) - 2].rstrip("-")
+    label = job_name.replace(".", "-")
+    if not label[0].isalpha():
+        label = f"{SHORT_NAME}-{label}"
+    kept = label[: NAME_LIMIT - len(suffix) - len(tag) - 2].rstrip("-")
     return f"{kept}-{tag}-{suffix}"

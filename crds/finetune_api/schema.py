@@ -61,7 +61,6 @@ class Tolerant(ApiModel):
 
 DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 DNS_SUBDOMAIN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
-QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
@@ -71,10 +70,16 @@ Quantity = Annotated[
         json_schema_extra={
             "anyOf": [{"type": "integer"}, {"type": "string"}],
             "x-kubernetes-int-or-string": True,
-            "pattern": QUANTITY,
             "maxLength": 32,
         }
     ),
 ]
-LabelValue = Annotated[str, Field(max_length=63)]
+LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$")]
 Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
+
+
+def at_least(field: str, minimum: str, message: str) -> Rule:
+    """Return the rule that a Quantity is one, and no less than `minimum`; an unset field passes."""
+    value = f"string(self.{field})"
+    enough = f"quantity({value}).compareTo(quantity('{minimum}')) >= 0"
+    return Rule(f"!has(self.{field}) || (isQuantity({value}) && {enough})", message, field_path=f".{field}")

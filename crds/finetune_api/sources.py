@@ -3,8 +3,11 @@
 `hf://org/name` a model on the Hub · `s3://bucket/path` · `pvc://claim/path` a PersistentVolumeClaim's folder.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal, cast
+
+from finetune_api.schema import DNS_SUBDOMAIN, Rule
 
 Scheme = Literal["hf", "s3", "pvc"]
 
@@ -13,6 +16,12 @@ URI_FORM = {
     "s3": "s3://bucket/path",
     "pvc": "pvc://claim/path",
 }
+
+HUB_ID = "^[A-Za-z0-9][-A-Za-z0-9._]*(/[A-Za-z0-9][-A-Za-z0-9._]*)?$"
+DOT_PART = "(^|/)[.][.]?(/|$)"
+NO_CREDENTIALS = (
+    "must not carry credentials: remove everything before '@' and any '?' part, and name a Secret in secretRef"
+)
 
 
 @dataclass(frozen=True)
@@ -32,15 +41,55 @@ class Source:
 
 
 def parse_source(uri: str) -> Source:
-    """Split a URI into its parts.
+    """Split a URI into its parts, as strictly as the API server's rules below.
 
-    Raises ValueError, naming the URI and the accepted forms, for any other scheme or an empty container.
+    Raises ValueError, naming the accepted forms, for anything else. The message repeats the URI, unless it
+    may carry credentials.
     """
     scheme, separator, rest = uri.partition("://")
-    rest = rest.strip("/")
-    if not separator or scheme not in URI_FORM or not rest:
-        raise ValueError(f"{uri!r} is not a source; expected one of: {', '.join(URI_FORM.values())}")
+    if "@" in rest or "?" in rest:
+        raise ValueError(f"a {scheme}:// URI {NO_CREDENTIALS}")
+    container, _, path = rest.strip("/").partition("/")
+    source = Source(cast(Scheme, scheme), container, path)
     if scheme == "hf":
-        return Source("hf", rest, "")
-    container, _, path = rest.partition("/")
-    return Source(cast(Scheme, scheme), container, path)
+        source = Source("hf", rest.strip("/"), "")
+    if not separator or scheme not in URI_FORM or not container or not _is_well_formed(source):
+        raise ValueError(f"{uri!r} is not a source; expected one of: {', '.join(URI_FORM.values())}")
+    return source
+
+
+def _is_well_formed(source: Source) -> bool:
+    if source.scheme == "hf":
+        return re.fullmatch(HUB_ID, source.container) is not None
+    if source.scheme == "pvc" and not re.fullmatch(DNS_SUBDOMAIN, source.container):
+        return False
+    return re.search(DOT_PART, source.path) is None
+
+
+def uri_rules(field: str, *schemes: Scheme) -> tuple[Rule, ...]:
+    """Return the rules for a field that holds a URI of one of `schemes`; an unset field passes."""
+
+    def rule(condition: str, message: str) -> Rule:
+        return Rule(f"!has(self.{field}) || {condition}", message, field_path=f".{field}")
+
+    value = f"self.{field}"
+    forms = [URI_FORM[scheme] for scheme in schemes]
+    claim = DNS_SUBDOMAIN.removesuffix("$").replace("^", "^pvc://", 1) + "(/|$)"
+    rules = [
+        rule(f"{value}.matches('^({'|'.join(schemes)})://[^/]')", f"must be {' or '.join(forms)}"),
+        rule(f"!{value}.contains('@') && !{value}.contains('?')", NO_CREDENTIALS),
+        rule(f"!{value}.matches('{DOT_PART}')", "must not have '.' or '..' between slashes; write the path out"),
+        rule(
+            f"!{value}.startsWith('pvc://') || {value}.matches('{claim}')",
+            "must name a PersistentVolumeClaim after pvc:// (lower-case letters, digits, '-' and '.')",
+        ),
+    ]
+    if "hf" in schemes:
+        hub = HUB_ID.replace("^", "^hf://", 1)
+        rules.append(
+            rule(
+                f"!{value}.startsWith('hf://') || {value}.matches('{hub}')",
+                f"must be {URI_FORM['hf']}; put a branch, tag or commit into revision",
+            )
+        )
+    return tuple(rules)

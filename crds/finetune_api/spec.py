@@ -22,6 +22,7 @@ def _only_for_task(task: Task, member: str) -> Rule:
         f"self.task == '{task}' || !has(self.{member})",
         f"is only for task {task}; remove the block or set spec.task: {task}",
         field_path=f".{member}",
+        reason="FieldValueForbidden",
     )
 
 
@@ -31,6 +32,11 @@ class FineTuneJobSpec(ApiModel):
     rules = (
         _only_for_task(Task.SEQUENCE_CLASSIFICATION, "sequenceClassification"),
         _only_for_task(Task.SFT, "sft"),
+        Rule(
+            f"self.task == '{Task.SFT}' || !has(self.evaluation) || !has(self.evaluation.samplePrompts)",
+            f"is only for task {Task.SFT}; remove it",
+            field_path=".evaluation.samplePrompts",
+        ),
     )
 
     model: ModelSpec = Field(description="The base model.")

@@ -2,13 +2,14 @@
 
 from pydantic import Field
 
-from finetune_api.schema import ApiModel, ObjectName, Quantity, Rule
+from finetune_api.schema import ApiModel, ObjectName, Quantity, Rule, at_least
 
 
 class StorageSpec(ApiModel):
     """The workspace volume."""
 
     rules = (
+        at_least("size", "1Mi", "must be an amount of storage, with its unit, such as 20Gi"),
         Rule(
             "!has(self.existingClaim) || !has(self.storageClassName)",
             "is only for a claim that the operator creates; remove it or existingClaim",

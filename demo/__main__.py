@@ -10,14 +10,12 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-import devcluster
 from demo.ask import classify, complete, forwarded
-from demo.commands import CommandError, kubectl
 from demo.inputs import upload_inputs
 from demo.install import install_operator
 from demo.stories import Story, load_manifest, load_story, story_names
-from demo.watch import JobError, Status, metrics_table, print_until_served
-from devcluster import Cluster, DevclusterError
+from demo.watch import JobFailed, Status, metrics_table, print_until_served
+from devcluster import Access, Cluster, CommandFailed, DevclusterError, ExternalCluster
 
 CLUSTER_NAME = "demo"
 TIMEOUT_SECONDS = 600.0
@@ -36,7 +34,7 @@ def main() -> int:
             Cluster(arguments.name).down()
             return 0
         return _up(arguments.name, arguments.example, console)
-    except (CommandError, DevclusterError, JobError) as error:
+    except (DevclusterError, JobFailed) as error:
         console.print(f"[red]demo failed:[/red] {error}", highlight=False, soft_wrap=True)
         return 1
 
@@ -44,15 +42,17 @@ def main() -> int:
 def _up(cluster_name: str, example: str, console: Console) -> int:
     started = time.monotonic()
     story, manifest = load_story(example), load_manifest(example)
-    cluster = devcluster.connect(cluster_name)
+    cluster = _cluster(cluster_name)
     console.rule("1 of 5  operator: CRD, RBAC, Deployment")
     install_operator(cluster)
     console.rule("2 of 5  base model and data into the bucket")
     if cluster.s3 is None:
-        raise CommandError("this cluster has no S3 server; set S3_ENDPOINT_URL, S3_BUCKET and the AWS_ variables")
+        raise CommandFailed(
+            "this cluster has no S3 server; set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
+        )
     upload_inputs(example, story, cluster.s3, _cache())
     console.rule(f"3 of 5  kubectl apply -f examples/{example}/finetunejob.yaml")
-    kubectl(cluster, "apply", "-f", "-", stdin=yaml.safe_dump(manifest))
+    cluster.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump(manifest))
     status = print_until_served(cluster, manifest["metadata"]["name"], console, TIMEOUT_SECONDS)
     console.rule("4 of 5  tuned against base")
     console.print(metrics_table(status))
@@ -63,7 +63,15 @@ def _up(cluster_name: str, example: str, console: Console) -> int:
     return 0 if right else 1
 
 
-def _ask(cluster: Cluster, story: Story, job: str, status: Status, console: Console) -> bool:
+def _cluster(name: str) -> Access:
+    if given := os.environ.get("KUBECONFIG"):
+        return ExternalCluster("external", Path(given))
+    own = Cluster(name)
+    own.up()
+    return own
+
+
+def _ask(cluster: Access, story: Story, job: str, status: Status, console: Console) -> bool:
     service = status["serving"]["url"].removeprefix("http://").split(".")[0]
     right = True
     with forwarded(cluster, f"service/{service}") as url:
@@ -81,7 +89,7 @@ def _ask(cluster: Cluster, story: Story, job: str, status: Status, console: Cons
     return right
 
 
-def _print_next(cluster: Cluster, job: str, status: Status, console: Console) -> None:
+def _print_next(cluster: Access, job: str, status: Status, console: Console) -> None:
     service = status["serving"]["url"].removeprefix("http://").split(".")[0]
     kubectl_command = f"KUBECONFIG={cluster.kubeconfig} {cluster.kubectl}"
     console.print("Try next:", style="bold")

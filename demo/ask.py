@@ -10,22 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from demo.commands import CommandError, environment
-from devcluster import Cluster
+from devcluster import Access, CommandFailed
 
 
 @contextmanager
-def forwarded(cluster: Cluster, target: str, port: int = 80, namespace: str = "default") -> Iterator[str]:
+def forwarded(cluster: Access, target: str, port: int = 80, namespace: str = "default") -> Iterator[str]:
     """Forward a free local port to `target` (such as service/NAME) and give its base URL."""
     command = [str(cluster.kubectl), "-n", namespace, "port-forward", target, f":{port}"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(cluster)
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=cluster.env)
     try:
         line = process.stdout.readline() if process.stdout else ""
         match = re.search(r"127\.0\.0\.1:(\d+)", line)
         if not match:
-            raise CommandError(f"kubectl port-forward {target}: {line.strip()}")
+            raise CommandFailed(f"kubectl port-forward {target}: {line.strip()}")
         yield f"http://127.0.0.1:{match[1]}"
     finally:
         process.terminate()
@@ -41,10 +38,10 @@ def post_json(url: str, body: dict[str, Any], attempts: int = 5) -> dict[str, An
                 answer: dict[str, Any] = json.load(response)
                 return answer
         except urllib.error.HTTPError as error:
-            raise CommandError(f"POST {url}: {error.code} {error.read().decode(errors='replace')}") from None
+            raise CommandFailed(f"POST {url}: {error.code} {error.read().decode(errors='replace')}") from None
         except (urllib.error.URLError, ConnectionError) as error:
             if attempt == attempts - 1:
-                raise CommandError(f"POST {url}: {error}") from None
+                raise CommandFailed(f"POST {url}: {error}") from None
             time.sleep(1)
     raise AssertionError("unreachable")
 

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.commands import helm
-from devcluster import Cluster
+from devcluster import Access
 
 CHART = Path(__file__).resolve().parent.parent / "charts" / "finetune-operator"
 RELEASE = "finetune-operator"
@@ -20,7 +19,7 @@ class Images:
     tag: str = "dev"
 
 
-def install_operator(cluster: Cluster, images: Images = Images(), *settings: str) -> None:
+def install_operator(cluster: Access, images: Images = Images(), *settings: str) -> None:
     """Install or upgrade the chart and wait until the operator is ready; `settings` are Helm's `--set` pairs."""
     values = [
         f"image.repository={images.operator}",
@@ -32,4 +31,4 @@ def install_operator(cluster: Cluster, images: Images = Images(), *settings: str
     ]
     sets = [word for value in values for word in ("--set", value)]
     release = ["upgrade", "--install", RELEASE, str(CHART), "--namespace", NAMESPACE, "--create-namespace"]
-    helm(cluster, *release, *sets, "--wait", "--timeout", "90s")
+    cluster.run_helm(*release, *sets, "--wait", "--timeout", "90s")

@@ -8,20 +8,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from demo.commands import kubectl
-from devcluster import Cluster
+from devcluster import Access
 
 TERMINAL_PHASES = frozenset({"Ready", "Succeeded", "Failed"})
 Status = dict[str, Any]
 
 
-class JobError(Exception):
+class JobFailed(Exception):
     """The FineTuneJob ended without the result that was waited for."""
 
 
-def read_status(cluster: Cluster, name: str, namespace: str = "default") -> Status:
+def read_status(cluster: Access, name: str, namespace: str = "default") -> Status:
     """Return the status of a FineTuneJob, empty while the operator has not seen it."""
-    job = json.loads(kubectl(cluster, "-n", namespace, "get", "finetunejob", name, "-o", "json"))
+    job = json.loads(cluster.run_kubectl("-n", namespace, "get", "finetunejob", name, "-o", "json"))
     status: Status = job.get("status", {})
     return status
 
@@ -31,7 +30,7 @@ def follow(
 ) -> Iterator[Status]:
     """Yield each status that differs from the one before, ending with the first whose phase is in `until`.
 
-    Raises JobError when the job fails on the way, or when `timeout_seconds` have passed.
+    Raises JobFailed when the job fails on the way, or when `timeout_seconds` have passed.
     """
     deadline = time.monotonic() + timeout_seconds
     last: Status | None = None
@@ -44,9 +43,9 @@ def follow(
         if phase in until:
             return
         if phase in TERMINAL_PHASES:
-            raise JobError(f"{phase}: {status.get('reason')}: {status.get('message')}")
+            raise JobFailed(f"{phase}: {status.get('reason')}: {status.get('message')}")
         time.sleep(interval_seconds)
-    raise JobError(f"not {' or '.join(sorted(until))} after {timeout_seconds:.0f} s: {json.dumps(last)}")
+    raise JobFailed(f"not {' or '.join(sorted(until))} after {timeout_seconds:.0f} s: {json.dumps(last)}")
 
 
 def status_line(status: Status) -> str:
@@ -73,8 +72,8 @@ def metrics_table(status: Status) -> Table:
     return table
 
 
-def print_until_served(cluster: Cluster, name: str, console: Console, timeout_seconds: float) -> Status:
-    """Print the job's way to a served model and return its last status. Raises JobError."""
+def print_until_served(cluster: Access, name: str, console: Console, timeout_seconds: float) -> Status:
+    """Print the job's way to a served model and return its last status. Raises JobFailed."""
     status: Status = {}
     shown = ""
     started = time.monotonic()

@@ -1,0 +1,46 @@
+"""A sequence classifier: texts to labels with probabilities."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+BATCH_SIZE = 32
+
+
+class Classifier:
+    """A loaded model with its tokenizer; `classify` may be called from many threads."""
+
+    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self.context_tokens = context_tokens
+        self._labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
+        self._multi_label = model.config.problem_type == "multi_label_classification"
+
+    def classify(self, texts: list[str], top_k: int | None, cancelled: threading.Event) -> Iterator[dict[str, Any]]:
+        """Yield for each text its best label and the scores of all (or the `top_k` best), highest first.
+
+        Scores are probabilities in [0, 1]; they add up to 1 unless the model is a multi-label one. `truncated` says
+        that the text was longer than the model can read.
+        """
+        for start in range(0, len(texts), BATCH_SIZE):
+            if cancelled.is_set():
+                return
+            yield from self._classify_batch(texts[start : start + BATCH_SIZE], top_k)
+
+    def _classify_batch(self, texts: list[str], top_k: int | None) -> Iterator[dict[str, Any]]:
+        batch = self._tokenizer(
+            texts, truncation=True, max_length=self.context_tokens, padding=True, return_tensors="pt"
+        )
+        with torch.inference_mode():
+            logits = self._model(**batch.to(self._model.device)).logits.float()
+        probabilities = torch.sigmoid(logits) if self._multi_label else torch.softmax(logits, dim=-1)
+        for row, encoding in zip(probabilities.tolist(), batch.encodings, strict=True):
+            yield self._result(row, top_k, truncated=bool(encoding.overflowing))
+
+    def _result(self, row: list[float], top_k: int | None, truncated: bool) -> dict[str, Any]:
+        ranked = sorted(zip(self._labels, row, strict=True), key=lambda pair: -pair[1])
+        scores = [{"label": label, "score": score} for label, score in ranked[:top_k]]
+        return {**scores[0], "scores": scores, "truncated": truncated}

@@ -1,0 +1,28 @@
+"""POST /v1/classify."""
+
+import threading
+
+from aiohttp import web
+
+from finetune_trainer.serving.body import STATE, read_body
+from finetune_trainer.serving.errors import ApiError
+from finetune_trainer.serving.requests import ClassifyRequest
+from finetune_trainer.serving.workers import Emit
+
+
+async def classify(request: web.Request) -> web.Response:
+    """Answer with a label and probabilities for each input, in the order of the inputs."""
+    state = request.app[STATE]
+    body = await read_body(request, ClassifyRequest)
+    model = state.served_model(body.model)
+    if not hasattr(model, "classify"):
+        raise ApiError(400, f"{state.name!r} is a language model; use /v1/completions or /v1/chat/completions", "model")
+
+    def work(emit: Emit, cancelled: threading.Event) -> None:
+        for result in model.classify(body.input, body.top_k, cancelled):
+            emit(result)
+
+    with state.workers.start(work) as results:
+        answers = [result async for result in results]
+    state.metrics.classified.inc(len(answers))
+    return web.json_response({"model": state.name, "digest": state.digest, "results": answers})

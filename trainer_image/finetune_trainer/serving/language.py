@@ -1,0 +1,143 @@
+"""A causal language model: from a prompt's tokens to text that arrives piece by piece."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from jinja2 import TemplateError
+from tokenizers.decoders import DecodeStream
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from finetune_trainer.serving.errors import ApiError
+from finetune_trainer.serving.sampling import Sampling, logits_processors
+from finetune_trainer.serving.stop_text import StopFilter
+
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a generation ended, and how many tokens it made."""
+
+    finish_reason: FinishReason
+    completion_tokens: int
+
+
+class LanguageModel:
+    """A loaded model with its tokenizer; `generate` may be called from many threads."""
+
+    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self.context_tokens = context_tokens
+        self._end_ids = _end_ids(model, tokenizer)
+        # The request decides how to sample, not the defaults that were saved with the model.
+        model.generation_config = GenerationConfig(eos_token_id=self._end_ids, pad_token_id=self._end_ids[0])
+
+    def encode_prompt(self, prompt: str) -> list[int]:
+        """Return the tokens of a prompt, with the special tokens that the model's tokenizer adds."""
+        token_ids: list[int] = self._tokenizer(prompt)["input_ids"]
+        return token_ids
+
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Return the tokens of a conversation up to where the assistant's answer begins.
+
+        Raises ApiError 400 if the model has no chat template, or its template refuses the messages.
+        """
+        if not self._tokenizer.chat_template:
+            raise ApiError(
+                400, "the model has no chat template; use /v1/completions, or tune it on chat messages", "messages"
+            )
+        try:
+            text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
+        except TemplateError as error:
+            raise ApiError(400, f"messages: the model's chat template refuses them: {error}", "messages") from error
+        token_ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return token_ids
+
+    def room(self, prompt_tokens: int, wanted: int | None, field: str) -> int:
+        """Return how many tokens may be generated after the prompt: `wanted`, or the rest of the context.
+
+        Raises ApiError 400 if they do not fit.
+        """
+        if prompt_tokens == 0:
+            raise ApiError(400, f"{field}: holds no token that the model knows", field)
+        left = self.context_tokens - prompt_tokens
+        if left < (wanted or 1):
+            raise ApiError(
+                400,
+                f"This model's maximum context length is {self.context_tokens} tokens. However, you requested"
+                f" {prompt_tokens + (wanted or 1)} tokens ({prompt_tokens} in the {field}, {wanted or 1} in the"
+                " completion). Please reduce the length of either.",
+                field,
+                "context_length_exceeded",
+            )
+        return wanted or left
+
+    def generate(
+        self, prompt_ids: list[int], sampling: Sampling, emit: Callable[[str], None], cancelled: threading.Event
+    ) -> Outcome:
+        """Continue the prompt, handing text to `emit` as it is made; stop early once `cancelled` is set."""
+        writer = _TextWriter(self._tokenizer, prompt_ids, sampling.stop, emit, cancelled)
+        device = self._model.device
+        inputs = torch.tensor([prompt_ids], device=device)
+        sequence = self._model.generate(
+            inputs,
+            attention_mask=torch.ones_like(inputs),
+            generation_config=GenerationConfig(max_new_tokens=sampling.max_tokens, do_sample=False),
+            logits_processor=logits_processors(sampling, device),
+            stopping_criteria=StoppingCriteriaList([writer]),
+        )[0]
+        writer.finish()
+        ended = writer.stopped or int(sequence[-1]) in self._end_ids
+        return Outcome("stop" if ended else "length", len(sequence) - len(prompt_ids))
+
+
+class _TextWriter(StoppingCriteria):  # type: ignore[misc]
+    """Sees each new token: decodes it, hands out the text, and says when to stop.
+
+    Decoding starts behind the prompt's last tokens, because a token's text may depend on what is before it.
+    """
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompt_ids: list[int],
+        stops: Sequence[str],
+        emit: Callable[[str], None],
+        cancelled: threading.Event,
+    ) -> None:
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._decoder = DecodeStream(ids=prompt_ids[-8:], skip_special_tokens=True)
+        self._filter = StopFilter(stops)
+        self._emit = emit
+        self._cancelled = cancelled
+
+    @property
+    def stopped(self) -> bool:
+        """Return whether a stop string was met."""
+        return self._filter.stopped
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
+        """Take the newest token of `input_ids`, shape (1, length); return a flag of shape (1,)."""
+        piece = self._decoder.step(self._tokenizer, int(input_ids[0, -1]))
+        self._show(self._filter.feed(piece or ""))
+        done = self.stopped or self._cancelled.is_set()
+        return torch.tensor([done], device=input_ids.device)
+
+    def finish(self) -> None:
+        """Hand out what was held back."""
+        self._show(self._filter.flush())
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._emit(text)
+
+
+def _end_ids(model: Any, tokenizer: Any) -> list[int]:
+    saved = model.generation_config.eos_token_id
+    saved = [saved] if isinstance(saved, int) else list(saved or [])
+    ends = dict.fromkeys([*saved, tokenizer.eos_token_id])
+    return [end for end in ends if end is not None]

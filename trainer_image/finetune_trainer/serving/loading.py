@@ -1,0 +1,77 @@
+"""From a published folder to a model in memory: safetensors and code of the library only."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+)
+
+from finetune_trainer.errors import BadSpec
+from finetune_trainer.serving.classifier import Classifier
+from finetune_trainer.serving.language import LanguageModel
+
+ServedModel = Classifier | LanguageModel
+
+LONGEST_CONTEXT_TOKENS = 1_048_576
+"""Stands in where neither model nor tokenizer states a limit."""
+
+
+def load_model(folder: Path) -> ServedModel:
+    """Load the model in `folder` onto the GPU if there is one, in the number format that it was saved in.
+
+    Raises BadSpec if the folder holds no model of a kind that can be served.
+    """
+    try:
+        return _load(folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadSpec(f"{folder} cannot be loaded as a model: {error}") from error
+
+
+def _load(folder: Path) -> ServedModel:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    architecture = next(iter(config.architectures or ()), None)
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise BadSpec(f"{folder} holds no tokenizer.json; export the tokenizer in the fast format")
+    context_tokens = _context_tokens(config, tokenizer)
+    if architecture in set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values()):
+        return Classifier(_weights(AutoModelForSequenceClassification, folder), tokenizer, context_tokens)
+    if architecture in set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
+        return LanguageModel(_weights(AutoModelForCausalLM, folder), tokenizer, context_tokens)
+    raise BadSpec(
+        f"{folder / 'config.json'} names the architecture {architecture!r};"
+        " expected a sequence classifier or a causal language model"
+    )
+
+
+def _weights(auto_class: Any, folder: Path) -> Any:
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    model = auto_class.from_pretrained(
+        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="auto"
+    )
+    return _one_pass_at_a_time(model.eval().to(device))
+
+
+def _one_pass_at_a_time(model: Any) -> Any:
+    """Let threads take turns at the model, one forward pass each, so that no long generation blocks the others."""
+    turn = threading.Lock()
+
+    def begin(*_: Any) -> None:
+        turn.acquire()
+
+    def end(*_: Any) -> None:
+        turn.release()
+
+    model.register_forward_pre_hook(begin)
+    model.register_forward_hook(end, always_call=True)
+    return model
+
+
+def _context_tokens(config: Any, tokenizer: Any) -> int:
+    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return int(min(positions or LONGEST_CONTEXT_TOKENS, tokenizer.model_max_length, LONGEST_CONTEXT_TOKENS))

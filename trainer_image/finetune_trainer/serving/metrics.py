@@ -1,0 +1,33 @@
+"""What the server counts, for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+LATENCY_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+
+class ServingMetrics:
+    """One registry per server."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "finetune_server_requests", "Requests answered.", ["route", "code"], registry=self.registry
+        )
+        self.latency = Histogram(
+            "finetune_server_request_duration_seconds",
+            "Time from a request to the end of its answer.",
+            ["route"],
+            buckets=LATENCY_BUCKETS_SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("finetune_server_requests_in_flight", "Requests being answered.", registry=self.registry)
+        self.prompt_tokens = Counter("finetune_server_prompt_tokens", "Tokens of prompts.", registry=self.registry)
+        self.generated_tokens = Counter("finetune_server_generated_tokens", "Tokens generated.", registry=self.registry)
+        self.classified = Counter("finetune_server_classified_texts", "Texts classified.", registry=self.registry)
+        self.model = Gauge(
+            "finetune_server_model_info", "The model that is ready.", ["model", "digest"], registry=self.registry
+        )
+
+    def render(self) -> bytes:
+        """Return all figures as Prometheus text."""
+        return generate_latest(self.registry)

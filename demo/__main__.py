@@ -15,7 +15,7 @@ from demo.inputs import upload_inputs
 from demo.install import install_operator
 from demo.stories import Story, load_manifest, load_story, story_names
 from demo.watch import JobFailed, Status, metrics_table, print_until_served
-from devcluster import Access, Cluster, CommandFailed, DevclusterError, ExternalCluster
+from devcluster import Access, Cluster, DevclusterError, ExternalCluster
 
 CLUSTER_NAME = "demo"
 TIMEOUT_SECONDS = 600.0
@@ -46,11 +46,7 @@ def _up(cluster_name: str, example: str, console: Console) -> int:
     console.rule("1 of 5  operator: CRD, RBAC, Deployment")
     install_operator(cluster)
     console.rule("2 of 5  base model and data into the bucket")
-    if cluster.s3 is None:
-        raise CommandFailed(
-            "this cluster has no S3 server; set AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY"
-        )
-    upload_inputs(example, story, cluster.s3, _cache())
+    upload_inputs(cluster, example, story, _cache())
     console.rule(f"3 of 5  kubectl apply -f examples/{example}/finetunejob.yaml")
     cluster.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump(manifest))
     status = print_until_served(cluster, manifest["metadata"]["name"], console, TIMEOUT_SECONDS)

@@ -3,26 +3,39 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from demo.stories import EXAMPLES, BaseModelKind, Story
-from devcluster import S3
+from devcluster import S3, Access, DevclusterError
 
 
-def upload_inputs(name: str, story: Story, s3: S3, cache: Path) -> None:
-    """Upload the story's data and its base model; a base model that the repo makes is kept in `cache`."""
-    client = boto3.client(
+def upload_inputs(cluster: Access, name: str, story: Story, cache: Path) -> None:
+    """Upload the story's data and its base model, and give the namespace the Secret `s3` to read them with.
+
+    A base model that the repo makes is kept in `cache`. Raises DevclusterError when the cluster has no S3 server.
+    """
+    if cluster.s3 is None:
+        variables = "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        raise DevclusterError(f"no S3 server: set {variables} for one that the cluster's pods reach, too")
+    cluster.create_s3_secret()
+    client, bucket = s3_client(cluster.s3), cluster.s3.bucket
+    for path, key in story.files.items():
+        client.upload_file(str(EXAMPLES / name / path), bucket, key)
+    for file in _model_files(_base_model(story.model, cache)):
+        client.upload_file(str(file), bucket, f"{story.model_path}/{file.name}")
+
+
+def s3_client(s3: S3) -> Any:
+    """Return a boto3 client for the server."""
+    return boto3.client(
         "s3",
         endpoint_url=s3.endpoint,
         aws_access_key_id=s3.access_key,
         aws_secret_access_key=s3.secret_key,
         region_name=s3.region,
     )
-    for path, key in story.files.items():
-        client.upload_file(str(EXAMPLES / name / path), s3.bucket, key)
-    for file in _model_files(_base_model(story.model, cache)):
-        client.upload_file(str(file), s3.bucket, f"{story.model_path}/{file.name}")
 
 
 def _base_model(kind: BaseModelKind, cache: Path) -> Path:

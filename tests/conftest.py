@@ -1,0 +1,33 @@
+"""Clusters that tests share: started once for a whole run, taken down at its end."""
+
+import os
+from collections.abc import Iterator
+
+import devcluster
+import pytest
+from devcluster import Access
+
+from demo.install import install_operator
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Access]:
+    """A real API server and its controllers without a node: tests set the states of pods themselves."""
+    if os.environ.get("KUBECONFIG"):
+        pytest.skip("KUBECONFIG names a cluster with nodes; these tests set the states of pods themselves")
+    with devcluster.cluster("test-api", control_plane_only=True) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def node() -> Iterator[Access]:
+    """A whole cluster with one node and one GPU to give away."""
+    with devcluster.cluster("test-node", gpus=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def operated(node: Access) -> Access:
+    """The whole cluster with the operator installed by its chart."""
+    install_operator(node)
+    return node

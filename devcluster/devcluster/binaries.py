@@ -166,9 +166,9 @@ def _go() -> str:
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     wanted = ".".join(map(str, GO_VERSION))
     if go is None:
-        raise MissingTools(f"Go {wanted} or newer is needed to build the cluster's programs, and `go` is not on the PATH")
+        raise MissingTools(f"Go {wanted} or newer builds the cluster's programs, and `go` is not on the PATH")
     text = subprocess.run([go, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
     found = re.search(r"go(\d+)\.(\d+)", text)
     if found is None or (int(found[1]), int(found[2])) < GO_VERSION:
-        raise MissingTools(f"Go {wanted} or newer is needed to build the cluster's programs; {go} is {text.strip()!r}")
+        raise MissingTools(f"Go {wanted} or newer builds the cluster's programs; {go} is {text.strip()!r}")
     return go

@@ -40,22 +40,27 @@ class Cluster(Access):
 
     @property
     def kubeconfig(self) -> Path:
+        """The file that says how to reach the API server, with all rights."""
         return self._layout.kubeconfig
 
     @property
     def kubectl(self) -> Path:
+        """The kubectl that fits the cluster."""
         return self.programs / "kubectl"
 
     @property
     def helm(self) -> Path:
+        """The Helm program."""
         return self.programs / "helm"
 
     @property
     def s3(self) -> s3.S3 | None:
+        """An S3 server that pods and the host reach by the same address; None in a cluster without a node."""
         return s3.read_credentials(self._layout) if self._layout.s3_credentials.exists() else None
 
     @property
     def audit_log(self) -> Path:
+        """One JSON object a line for each request to a resource, with user, verb and object."""
         return self._layout.audit_log
 
     @property

@@ -10,7 +10,7 @@ from typing import Any
 from .commands import run
 from .component import Component, socket_ready
 from .errors import DevclusterError
-from .files import write_json
+from .files import write_json, write_text
 from .images import PAUSE
 from .layout import CHECKOUT, Addresses, Layout
 from .mounts import mounts
@@ -74,8 +74,7 @@ def containerd(layout: Layout, addresses: Addresses, *, plain_images: bool) -> C
     )
     config += _RUNTIME.format(name="plain", spec="", folder=layout.containerd)
     config += _RUNTIME.format(name="checkout", spec=_write_checkout_spec(layout), folder=layout.containerd)
-    path = layout.config / "containerd.toml"
-    path.write_text(config)
+    path = write_text(layout.config / "containerd.toml", config)
     return Component("containerd", [f"--config={path}"], socket_ready(layout.containerd_socket), Path("containerd"))
 
 
@@ -112,8 +111,9 @@ def _write_cni_config(layout: Layout, addresses: Addresses) -> Path:
 
 def _snapshotter(folder: Path) -> str:
     """Overlays cannot lie on an overlay, which is what the disk is inside of a container."""
-    holding = max((mount for mount in mounts() if folder.is_relative_to(mount.target)), key=lambda m: len(m.target.parts))
-    return "native" if holding.kind == "overlay" else "overlayfs"
+    holding = [mount for mount in mounts() if folder.is_relative_to(mount.target)]
+    nearest = max(holding, key=lambda mount: len(mount.target.parts))
+    return "native" if nearest.kind == "overlay" else "overlayfs"
 
 
 def _write_checkout_spec(layout: Layout) -> Path:

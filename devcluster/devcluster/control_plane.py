@@ -80,7 +80,8 @@ def kube_controller_manager(layout: Layout, addresses: Addresses, *, with_node: 
         "--kube-api-burst=400",
         *_serving(layout),
     ]
-    return Component("kube-controller-manager", arguments, http_ready(f"https://{addresses.node}:10257/healthz", layout))
+    ready = http_ready(f"https://{addresses.node}:10257/healthz", layout)
+    return Component("kube-controller-manager", arguments, ready)
 
 
 def kube_scheduler(layout: Layout, addresses: Addresses) -> Component:

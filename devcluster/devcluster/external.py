@@ -24,18 +24,22 @@ class ExternalCluster(Access):
 
     @property
     def kubeconfig(self) -> Path:
+        """The file that KUBECONFIG names."""
         return self.path
 
     @property
     def kubectl(self) -> Path:
+        """The user's own kubectl, else ours."""
         return _program("kubectl")
 
     @property
     def helm(self) -> Path:
+        """The user's own Helm, else ours."""
         return _program("helm")
 
     @property
     def s3(self) -> S3 | None:
+        """The server that the AWS variables name; None unless they do."""
         get = os.environ.get
         endpoint, key, secret = get("AWS_ENDPOINT_URL"), get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY")
         if not (endpoint and key and secret):
@@ -44,6 +48,7 @@ class ExternalCluster(Access):
 
     @property
     def audit_log(self) -> None:
+        """Not known."""
         return None
 
 

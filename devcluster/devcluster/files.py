@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 
+def write_text(path: Path, text: str) -> Path:
+    """Write the text and return the path. An equal file is left alone: kube-proxy ends when its own is written."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+    return path
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> Path:
     """Write the document and return its path."""
-    path.write_text(json.dumps(document, indent=1))
-    return path
+    return write_text(path, json.dumps(document, indent=1))
 
 
 def write_private(path: Path, content: bytes) -> None:

@@ -71,7 +71,7 @@ def _layer(files: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as layer:
         for name, content in files.items():
-            _add_file(layer, name, content, mode=0o755 if b"\x7fELF" == content[:4] else 0o644)
+            _add_file(layer, name, content, mode=0o755 if content[:4] == b"\x7fELF" else 0o644)
     return buffer.getvalue()
 
 

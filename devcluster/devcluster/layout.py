@@ -2,7 +2,6 @@
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import DevclusterError
@@ -29,114 +28,52 @@ def cache_folder() -> Path:
     return Path(base) / "finetune-operator"
 
 
-@dataclass(frozen=True)
 class Layout:
     """The files of one cluster. They lie in one fixed place, so that any process finds what a crashed one left."""
 
-    name: str
-
-    @property
-    def root(self) -> Path:
-        return STATE / self.name
-
-    @property
-    def record(self) -> Path:
-        return self.root / "cluster.json"
-
-    @property
-    def pki(self) -> Path:
-        return self.root / "pki"
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def config(self) -> Path:
-        return self.root / "config"
-
-    @property
-    def kubeconfig(self) -> Path:
-        return self.root / "kubeconfig"
-
-    @property
-    def audit_log(self) -> Path:
-        return self.logs / "audit.jsonl"
-
-    @property
-    def volumes(self) -> Path:
-        return self.root / "volumes"
-
-    @property
-    def s3_data(self) -> Path:
-        return self.root / "s3"
-
-    @property
-    def s3_credentials(self) -> Path:
-        return self.root / "s3-credentials.json"
-
-    @property
-    def containerd(self) -> Path:
-        return self.root / "containerd"
-
-    @property
-    def containerd_socket(self) -> Path:
-        return self.containerd / "containerd.sock"
-
-    @property
-    def kubelet(self) -> Path:
-        return self.root / "kubelet"
-
-    @property
-    def cgroup(self) -> str:
-        """The cluster's own subtree, without a leading slash, in every cgroup hierarchy."""
-        return f"finetune-{self.name}"
-
-    @property
-    def network_namespace(self) -> str:
-        return f"finetune-{self.name}"
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.root = STATE / name
+        self.record = self.root / "cluster.json"
+        self.kubeconfig = self.root / "kubeconfig"
+        self.pki = self.root / "pki"
+        self.config = self.root / "config"
+        self.logs = self.root / "logs"
+        self.audit_log = self.logs / "audit.jsonl"
+        self.containerd = self.root / "containerd"
+        self.containerd_socket = self.containerd / "containerd.sock"
+        self.kubelet = self.root / "kubelet"
+        self.volumes = self.root / "volumes"
+        self.s3_data = self.root / "s3"
+        self.s3_credentials = self.root / "s3-credentials.json"
+        self.network_namespace = f"finetune-{name}"
+        # The cluster's own subtree in every cgroup hierarchy.
+        self.cgroup = f"finetune-{name}"
 
     def log(self, component: str) -> Path:
+        """The file that holds what a component says."""
         return self.logs / f"{component}.log"
 
     def make(self) -> None:
         """Make the folders; only root may look inside, since keys lie here."""
         self.root.mkdir(parents=True, exist_ok=True)
         self.root.chmod(0o700)
-        for folder in (self.pki, self.logs, self.config, self.volumes, self.s3_data, self.containerd, self.kubelet):
+        for folder in (self.pki, self.config, self.logs, self.containerd, self.kubelet, self.volumes, self.s3_data):
             folder.mkdir(exist_ok=True)
 
 
-@dataclass(frozen=True)
 class Addresses:
     """The addresses of the cluster with this index, from the range that RFC 2544 sets aside for test benches.
 
     The host routes all of them, so a process outside of the cluster reaches pods and Services by their addresses.
     """
 
-    index: int
-
-    @property
-    def host(self) -> str:
-        return f"198.18.{self.index}.1"
-
-    @property
-    def node(self) -> str:
-        return f"198.18.{self.index}.2"
-
-    @property
-    def services(self) -> str:
-        return f"198.18.{self.index}.128/25"
-
-    @property
-    def kubernetes_service(self) -> str:
-        return f"198.18.{self.index}.129"
-
-    @property
-    def pods(self) -> str:
-        return f"198.19.{self.index}.0/24"
-
-    @property
-    def link(self) -> str:
-        """The name of the host's end of the virtual cable."""
-        return f"finetune{self.index}"
+    def __init__(self, index: int) -> None:
+        self.host = f"198.18.{index}.1"
+        self.node = f"198.18.{index}.2"
+        self.services = f"198.18.{index}.128/25"
+        self.kubernetes_service = f"198.18.{index}.129"
+        self.pods = f"198.19.{index}.0/24"
+        # The name of the host's end of the virtual cable, and what every address above begins with.
+        self.link = f"finetune{index}"
+        self.pattern = re.compile(rf"198\.1[89]\.{index}\.")

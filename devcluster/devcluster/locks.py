@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DevclusterError
@@ -12,7 +12,7 @@ from .errors import DevclusterError
 
 @contextmanager
 def locked(folder: Path, *, timeout_seconds: float, busy: str) -> Iterator[None]:
-    """Hold the lock on a folder, making the folder if it is not there.
+    """Hold the lock on a folder, which is made for it and goes with it if it is empty at the end.
 
     Raises DevclusterError with the text `busy` when another process holds it for longer than the timeout.
     """
@@ -24,6 +24,8 @@ def locked(folder: Path, *, timeout_seconds: float, busy: str) -> Iterator[None]
     try:
         yield
     finally:
+        with suppress(OSError):
+            folder.rmdir()
         os.close(held)
 
 
@@ -36,7 +38,7 @@ def _try(folder: Path) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # The folder may have been removed and made anew since it was opened: then this lock guards nothing.
-        if os.stat(folder).st_ino == os.fstat(descriptor).st_ino:
+        if folder.stat().st_ino == os.fstat(descriptor).st_ino:
             return descriptor
     except (BlockingIOError, FileNotFoundError):
         pass

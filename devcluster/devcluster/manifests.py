@@ -39,7 +39,7 @@ def _runtime_class(name: str) -> tuple[str, Object]:
 
 def _dns_role() -> tuple[str, Object]:
     rules = [
-        {"apiGroups": [""], "resources": ["services", "pods", "namespaces"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["services", "namespaces"], "verbs": ["list", "watch"]},
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
     return _rbac("clusterroles", "ClusterRole", "devcluster:coredns", {"rules": rules})

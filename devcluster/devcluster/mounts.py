@@ -13,6 +13,8 @@ _DETACH = 2
 
 @dataclass(frozen=True)
 class Mount:
+    """A mount point, and the kind of file system that it shows."""
+
     target: Path
     kind: str
 
@@ -39,12 +41,18 @@ def unmount_below(folder: Path) -> None:
             raise DevclusterError(f"cannot unmount {target}: {os.strerror(ctypes.get_errno())}")
 
 
-def remove_tree(folder: Path) -> None:
-    """Delete the folder. Raises DevclusterError rather than to reach through a mount into somebody else's files."""
+def empty(folder: Path) -> None:
+    """Delete what is in the folder.
+
+    Raises DevclusterError rather than to reach through a mount into somebody else's files.
+    """
     if left := below(folder):
         raise DevclusterError(f"{folder} is not deleted: {left[0]} is still mounted")
-    if folder.exists():
-        shutil.rmtree(folder)
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _unescape(text: str) -> str:

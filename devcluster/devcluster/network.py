@@ -1,7 +1,6 @@
 """One network namespace for each cluster, joined to the host by a virtual cable."""
 
 import json
-import re
 from pathlib import Path
 
 from .commands import run
@@ -41,9 +40,8 @@ def is_free(addresses: Addresses) -> bool:
     """Whether neither a device nor a route of the host uses what this cluster would use."""
     if Path("/sys/class/net", addresses.link).exists():
         return False
-    ours = re.compile(rf"198\.1[89]\.{addresses.index}\.")
     routes = json.loads(run(["ip", "-j", "route", "show", "table", "all"]))
-    return not any(ours.match(route.get("dst", "")) for route in routes)
+    return not any(addresses.pattern.match(route.get("dst", "")) for route in routes)
 
 
 def remove(namespace: str, link: str | None) -> None:

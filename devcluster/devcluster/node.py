@@ -1,15 +1,25 @@
 """How the node's programs are started: kubelet, kube-proxy, DNS and the volume provisioner."""
 
 from .component import Component, dns_ready, http_ready
-from .files import write_json
+from .files import write_json, write_text
 from .layout import Addresses, Layout
+
+_COREFILE = """\
+.:53 {{
+    bind {address}
+    errors
+    kubernetes cluster.local in-addr.arpa {{
+        kubeconfig {kubeconfig}
+        ttl 1
+    }}
+}}
+"""
 
 
 def kubelet(layout: Layout, addresses: Addresses) -> Component:
     """The kubelet. Everything that it writes lies below the cluster's folder."""
     pki = layout.pki
-    resolv_conf = layout.config / "resolv.conf"
-    resolv_conf.write_text(f"nameserver {addresses.node}\n")
+    resolv_conf = write_text(layout.config / "resolv.conf", f"nameserver {addresses.node}\n")
     config = {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -65,19 +75,8 @@ def kube_proxy(layout: Layout, addresses: Addresses) -> Component:
 
 def coredns(layout: Layout, addresses: Addresses) -> Component:
     """The cluster's DNS. There is no way out, so it says at once that it knows no other names."""
-    corefile = layout.config / "Corefile"
-    corefile.write_text(
-        f""".:53 {{
-    bind {addresses.node}
-    errors
-    kubernetes cluster.local in-addr.arpa {{
-        kubeconfig {layout.config / "coredns.kubeconfig"}
-        pods verified
-        ttl 1
-    }}
-}}
-"""
-    )
+    kubeconfig = layout.config / "coredns.kubeconfig"
+    corefile = write_text(layout.config / "Corefile", _COREFILE.format(address=addresses.node, kubeconfig=kubeconfig))
     ready = dns_ready(addresses.node, "kubernetes.default.svc.cluster.local")
     return Component("coredns", [f"-conf={corefile}"], ready)
 

@@ -27,10 +27,12 @@ class Process:
 
     @property
     def alive(self) -> bool:
+        """Whether it has not ended."""
         return _start_ticks(self.pid) == self.start_ticks
 
     @property
     def uptime_seconds(self) -> float:
+        """How long ago it started."""
         return time.clock_gettime(time.CLOCK_BOOTTIME) - self.start_ticks / _CLOCK_TICKS
 
     @property

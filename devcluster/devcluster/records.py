@@ -26,6 +26,7 @@ class Options:
 
     @property
     def with_node(self) -> bool:
+        """Whether pods can run."""
         return not self.control_plane_only
 
 
@@ -44,6 +45,7 @@ class Record:
 
     @property
     def addresses(self) -> Addresses:
+        """Where the cluster answers."""
         return Addresses(self.index)
 
     def save(self) -> None:
@@ -104,6 +106,6 @@ def machine_lock() -> AbstractContextManager[None]:
 
 
 def cluster_lock(layout: Layout, *, timeout_seconds: float = 120) -> AbstractContextManager[None]:
-    """Held while a cluster is started or taken down."""
+    """Held while a cluster is started or taken down. It is the lock on the cluster's folder, so that goes last."""
     busy = f"another process is starting cluster {layout.name!r} or taking it down"
     return locked(layout.root, timeout_seconds=timeout_seconds, busy=busy)

@@ -16,6 +16,9 @@ from .records import Record
 
 GPU = "nvidia.com/gpu"
 
+# What does not need the API server.
+_FIRST = ("etcd", "kube-apiserver", "containerd", "s3")
+
 
 def components(layout: Layout, record: Record) -> dict[str, Component]:
     """Every program of the cluster in the order in which it is started. Writes their configuration."""
@@ -51,7 +54,7 @@ class Startup:
         if record.options.with_node:
             s3.make_credentials(layout, record.addresses)
         wanted = components(layout, record)
-        first = [name for name in ("etcd", "kube-apiserver", "containerd", "s3") if name in wanted]
+        first = [name for name in wanted if name in _FIRST]
         for name in first:
             self._start(wanted[name])
         with ThreadPoolExecutor(1) as background:

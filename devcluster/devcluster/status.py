@@ -2,7 +2,6 @@
 
 from . import binaries, cgroups
 from .cluster import Cluster
-from .commands import run
 from .errors import DevclusterError
 from .layout import Layout
 from .records import Record
@@ -24,8 +23,8 @@ def _components(record: Record, health: dict[str, bool]) -> list[str]:
         if process is None or not process.alive:
             lines.append(row(name, "-", "-", "-", "dead"))
             continue
-        memory = f"{process.memory_bytes / 2**20:.0f} MiB"
-        lines.append(row(name, process.pid, f"{process.uptime_seconds:.0f} s", memory, "ready" if ready else "not ready"))
+        uptime, memory = f"{process.uptime_seconds:.0f} s", f"{process.memory_bytes / 2**20:.0f} MiB"
+        lines.append(row(name, process.pid, uptime, memory, "ready" if ready else "not ready"))
     return lines
 
 
@@ -51,7 +50,7 @@ def _node(cluster: Cluster) -> str:
         "D:.status.nodeInfo.containerRuntimeVersion,E:.status.allocatable.nvidia\\.com/gpu"
     )
     try:
-        text = run([cluster.kubectl, "get", "nodes", "--no-headers", "-o", columns], env=cluster.env, timeout_seconds=10)
+        text = cluster.run_kubectl("get", "nodes", "--no-headers", "-o", columns, timeout_seconds=10)
     except DevclusterError as error:
         return str(error)
     name, condition, kubelet, runtime, gpus = text.split()

@@ -23,7 +23,7 @@ def exists(layout: Layout) -> bool:
 
 
 def sweep(layout: Layout, record: Record | None) -> None:
-    """End the cluster's processes and remove its mounts, network, cgroups and files.
+    """End the cluster's processes and remove its mounts, network, cgroups and files, while its lock is held.
 
     Raises DevclusterError when something resists; sweeping again then goes on where this ended.
     """
@@ -37,7 +37,7 @@ def sweep(layout: Layout, record: Record | None) -> None:
     with records.machine_lock():
         if record and not any(other.name != layout.name for other in records.all_records()):
             sysctls.restore(record.sysctls)
-        mounts.remove_tree(layout.root)
+        mounts.empty(layout.root)
 
 
 def _shim_sockets(layout: Layout) -> Iterator[Path]:
@@ -55,10 +55,13 @@ def _container_links(layout: Layout) -> Iterator[Path]:
 
 
 def _cni_results(layout: Layout) -> Iterator[Path]:
-    ours = re.compile(rf"{re.escape(cni_network(layout))}-[0-9a-f]{{64}}-")
+    """Plugins keep what they answered in one folder for all networks; pods that were deleted are gone from it."""
+    ours = re.compile(rf"{re.escape(cni_network(layout))}-([0-9a-f]{{64}})-")
     for folder in _CNI_FOLDERS[:2]:
-        if folder.exists():
-            yield from (path for path in folder.iterdir() if ours.match(path.name))
+        files = list(folder.iterdir()) if folder.exists() else []
+        sandboxes = {found[1] for file in files if (found := ours.match(file.name))}
+        sandboxes |= {path.name for path in layout.containerd.glob("root/io.containerd.grpc.v1.cri/sandboxes/*")}
+        yield from (file for file in files if any(sandbox in file.name for sandbox in sandboxes))
 
 
 def _remove_if_empty(*folders: Path) -> None:

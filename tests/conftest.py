@@ -3,11 +3,11 @@
 import os
 from collections.abc import Iterator
 
-import devcluster
 import pytest
-from devcluster import Access
 
+import devcluster
 from demo.install import install_operator
+from devcluster import Access
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,11 @@
-"""`python -m crdgen [--check] [--output PATH]`: write, or check, what is generated from the models."""
+"""`python -m crdgen`: write, or with --check verify, the files that are generated from the models."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from crdgen.manifest import manifest
+from crdgen.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -14,8 +15,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="crdgen", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     parser.add_argument("--output", type=Path, default=ROOT / "crds/finetunejobs.yaml", help="the CRD's file")
+    parser.add_argument("--reference", type=Path, default=ROOT / "docs/reference.md", help="the reference page")
     options = parser.parse_args(arguments)
-    return _check({options.output: manifest()}) if options.check else _write({options.output: manifest()})
+    files = {options.output: manifest(), options.reference: reference()}
+    return _check(files) if options.check else _write(files)
 
 
 def _write(files: dict[Path, str]) -> int:

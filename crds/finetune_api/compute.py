@@ -61,7 +61,7 @@ class PodPlacement(ApiModel):
         at_least("memory", "64Mi", "must be an amount of memory of at least 64Mi, with its unit, such as 8Gi"),
     )
 
-    gpus: int = Field(0, ge=0, le=1, description="GPUs per pod.")
+    gpus: int = Field(0, ge=0, le=1, description="GPUs per pod: none, or one.")
     gpu_resource_name: str = Field(
         "nvidia.com/gpu",
         min_length=1,

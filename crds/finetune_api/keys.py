@@ -16,6 +16,8 @@ LABEL_RUN = f"{GROUP}/run"
 ANNOTATION_JOB_NAME = f"{GROUP}/job-name"
 ANNOTATION_LAUNCH = f"{GROUP}/launch"
 ANNOTATION_DIGEST = f"{GROUP}/artifact-digest"
+ANNOTATION_APPLIED = f"{GROUP}/applied"
+"""Digest of the manifest that a child was applied from, so that a removed field is noticed too."""
 
 
 class Component(StrEnum):

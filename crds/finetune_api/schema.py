@@ -1,5 +1,6 @@
 """What every model of the resource is made of: camelCase names, bounded types, CEL rules."""
 
+import json
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -14,16 +15,20 @@ class Rule:
     """One `x-kubernetes-validations` entry: a CEL expression and what to tell the person who broke it.
 
     `field_path` (such as `.lora`) points the message at a field; `reason` is the API server's error type.
+    `found` is a CEL expression of a string, told after the message; it must never show a credential.
     """
 
     expression: str
     message: str
     field_path: str | None = None
     reason: str | None = None
+    found: str | None = None
 
     def as_schema(self) -> dict[str, str]:
         """Return the rule as the CRD spells it."""
         entry = {"rule": self.expression, "message": self.message}
+        if self.found:
+            entry["messageExpression"] = f"{json.dumps(self.message + '; found ')} + {self.found}"
         if self.field_path:
             entry["fieldPath"] = self.field_path
         if self.reason:
@@ -82,4 +87,5 @@ def at_least(field: str, minimum: str, message: str) -> Rule:
     """Return the rule that a Quantity is one, and no less than `minimum`; an unset field passes."""
     value = f"string(self.{field})"
     enough = f"quantity({value}).compareTo(quantity('{minimum}')) >= 0"
-    return Rule(f"!has(self.{field}) || (isQuantity({value}) && {enough})", message, field_path=f".{field}")
+    expression = f"!has(self.{field}) || (isQuantity({value}) && {enough})"
+    return Rule(expression, message, field_path=f".{field}", found=value)

@@ -47,12 +47,12 @@ def parse_source(uri: str) -> Source:
     may carry credentials.
     """
     scheme, separator, rest = uri.partition("://")
-    if "@" in rest or "?" in rest:
-        raise ValueError(f"a {scheme}:// URI {NO_CREDENTIALS}")
-    container, _, path = rest.strip("/").partition("/")
+    if "@" in uri or "?" in uri:
+        raise ValueError(f"a source {NO_CREDENTIALS}")
+    container, _, path = rest.rstrip("/").partition("/")
     source = Source(cast(Scheme, scheme), container, path)
     if scheme == "hf":
-        source = Source("hf", rest.strip("/"), "")
+        source = Source("hf", rest.rstrip("/"), "")
     if not separator or scheme not in URI_FORM or not container or not _is_well_formed(source):
         raise ValueError(f"{uri!r} is not a source; expected one of: {', '.join(URI_FORM.values())}")
     return source
@@ -69,15 +69,17 @@ def _is_well_formed(source: Source) -> bool:
 def uri_rules(field: str, *schemes: Scheme) -> tuple[Rule, ...]:
     """Return the rules for a field that holds a URI of one of `schemes`; an unset field passes."""
 
-    def rule(condition: str, message: str) -> Rule:
-        return Rule(f"!has(self.{field}) || {condition}", message, field_path=f".{field}")
-
     value = f"self.{field}"
+    harmless = f"({value}.contains('@') || {value}.contains('?') ? 'one with @ or ?' : {value})"
+
+    def rule(condition: str, message: str, found: str | None = harmless) -> Rule:
+        return Rule(f"!has({value}) || {condition}", message, field_path=f".{field}", found=found)
+
     forms = [URI_FORM[scheme] for scheme in schemes]
     claim = DNS_SUBDOMAIN.removesuffix("$").replace("^", "^pvc://", 1) + "(/|$)"
     rules = [
         rule(f"{value}.matches('^({'|'.join(schemes)})://[^/]')", f"must be {' or '.join(forms)}"),
-        rule(f"!{value}.contains('@') && !{value}.contains('?')", NO_CREDENTIALS),
+        rule(f"!{value}.contains('@') && !{value}.contains('?')", NO_CREDENTIALS, found=None),
         rule(f"!{value}.matches('{DOT_PART}')", "must not have '.' or '..' between slashes; write the path out"),
         rule(
             f"!{value}.startsWith('pvc://') || {value}.matches('{claim}')",

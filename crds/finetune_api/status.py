@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.keys import Phase
+from finetune_api.keys import ConditionType, Phase
 from finetune_api.schema import ApiModel, Timestamp
 
 MetricName = Annotated[str, Field(max_length=128)]
@@ -22,7 +22,7 @@ class ConditionStatus(StrEnum):
 class Condition(ApiModel):
     """One condition, as metav1.Condition."""
 
-    type: str = Field(min_length=1, max_length=316, description="Type of the condition, in CamelCase.")
+    type: str = Field(min_length=1, max_length=316, description=f"{', '.join(ConditionType)}.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     observed_generation: int | None = Field(None, ge=0, description="metadata.generation that this was derived from.")
     last_transition_time: Timestamp = Field(description="When the status last changed.")

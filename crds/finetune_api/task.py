@@ -25,6 +25,7 @@ class SequenceClassificationOptions(ApiModel):
         None,
         min_length=2,
         max_length=1000,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
         description="Label names in the order of the model's outputs. Default: the sorted labels of the training"
         " data. A row with any other label is refused.",
     )

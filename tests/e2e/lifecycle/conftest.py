@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
-from tests.tiny_models import save_tiny_classifier
 
 from demo.inputs import s3_client
 from demo.watch import read_status
 from devcluster import Access
 from tests.builders import Manifest, finetune_job
+from tests.tiny_models import save_tiny_classifier
 
 Status = dict[str, Any]
 T = TypeVar("T")

@@ -1,6 +1,8 @@
 """The command line: `python -m devcluster VERB --name NAME`."""
 
 import argparse
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -109,9 +111,9 @@ def _kubeconfig(given: argparse.Namespace) -> int:
 def _env(given: argparse.Namespace) -> int:
     cluster = Cluster(given.name)
     cluster.record()
-    print(f'export KUBECONFIG={cluster.kubeconfig} PATH="{cluster.programs}:$PATH"')
-    if cluster.s3:
-        print("export", *(f"{key}={value}" for key, value in cluster.s3.env.items()))
+    variables = cluster.env | (cluster.s3.env if cluster.s3 else {})
+    changed = {key: value for key, value in variables.items() if os.environ.get(key) != value}
+    print("export", *(f"{key}={shlex.quote(value)}" for key, value in changed.items()))
     return 0
 
 

@@ -43,7 +43,7 @@ class Access(ABC):
 
     @property
     def env(self) -> dict[str, str]:
-        """This process's environment, changed so that every client finds this cluster, and no proxy is in between."""
+        """This process's environment, changed so that every client finds this cluster."""
         path = f"{self.kubectl.parent}:{os.environ.get('PATH', '')}"
         return {**os.environ, "PATH": path, "KUBECONFIG": str(self.kubeconfig)}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from . import binaries, images, install, records, s3
 from .access import Access
 from .errors import DevclusterError
-from .layout import Layout, check_name
-from .processes import Process, kill, start, wait_until
+from .layout import NETWORK, Layout, check_name
+from .processes import Process, kill, wait_until
 from .records import Options, Record
-from .startup import Startup, components
+from .startup import Startup, components, launch
 from .sweep import exists, sweep
 
 START_TIMEOUT_SECONDS = 90.0
@@ -62,6 +62,14 @@ class Cluster(Access):
     def audit_log(self) -> Path:
         """One JSON object a line for each request to a resource, with user, verb and object."""
         return self._layout.audit_log
+
+    @property
+    def env(self) -> dict[str, str]:
+        """This process's environment, changed so that clients find this cluster and write their caches into it."""
+        base, folder = super().env, self._layout.root / "clients"
+        direct = ",".join(filter(None, (base.get("NO_PROXY"), NETWORK, self.node_address)))
+        caches = {f"HELM_{what}_HOME": str(folder / f"helm-{what.lower()}") for what in ("CACHE", "CONFIG", "DATA")}
+        return {**base, **caches, "KUBECACHEDIR": str(folder / "kubectl"), "NO_PROXY": direct, "no_proxy": direct}
 
     @property
     def programs(self) -> Path:
@@ -134,10 +142,8 @@ class Cluster(Access):
         if self._process(component).alive:
             return
         one = components(self._layout, record)[component]
-        record.processes[component] = start(self._layout, one, one.program or Path(record.programs, component))
-        record.save()
-        deadline = time.monotonic() + timeout_seconds
-        wait_until(one.ready, record.processes[component], self._layout, component, deadline)
+        process = launch(self._layout, record, one)
+        wait_until(one.ready, process, self._layout, component, time.monotonic() + timeout_seconds)
 
     def healthy(self) -> bool:
         """Whether every component runs and says that it is ready."""
@@ -181,7 +187,7 @@ class Cluster(Access):
             self._say(f"cluster {self.name!r} is broken and is started anew")
             return False
         if record.options != options:
-            raise DevclusterError(f"cluster {self.name!r} is up with {record.options}: take it down first")
+            raise DevclusterError(f"cluster {self.name!r} is up with {record.options}; take it down first")
         return True
 
     def _start(self, options: Options, programs: Path, timeout_seconds: float) -> float:

@@ -9,6 +9,8 @@ from .errors import DevclusterError
 STATE = Path("/var/lib/finetune-operator")
 CHECKOUT = Path(__file__).resolve().parents[2]
 MAX_CLUSTERS = 256
+NETWORK = "198.18.0.0/15"
+"""Every address of every cluster; RFC 2544 sets the range aside for test benches."""
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?")
 
@@ -63,7 +65,7 @@ class Layout:
 
 
 class Addresses:
-    """The addresses of the cluster with this index, from the range that RFC 2544 sets aside for test benches.
+    """The addresses of the cluster with this index.
 
     The host routes all of them, so a process outside of the cluster reaches pods and Services by their addresses.
     """

@@ -24,6 +24,9 @@ class Options:
     gpus: int = 4
     plain_images: bool = False
 
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={value}" for name, value in asdict(self).items())
+
     @property
     def with_node(self) -> bool:
         """Whether pods can run."""
@@ -59,6 +62,8 @@ def read(layout: Layout) -> Record | None:
         document: dict[str, Any] = json.loads(layout.record.read_text())
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise DevclusterError(f"{layout.root} belongs to root: run this with sudo") from None
     document["options"] = Options(**document["options"])
     document["processes"] = {name: Process(**one) for name, one in document["processes"].items()}
     return Record(**document)

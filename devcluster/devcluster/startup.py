@@ -11,7 +11,7 @@ from .component import Component
 from .containerd import containerd
 from .errors import NotReady
 from .layout import Layout
-from .processes import start, tail, wait_until
+from .processes import Process, start, tail, wait_until
 from .records import Record
 
 GPU = "nvidia.com/gpu"
@@ -37,6 +37,14 @@ def components(layout: Layout, record: Record) -> dict[str, Component]:
     return {one.name: one for one in wanted}
 
 
+def launch(layout: Layout, record: Record, component: Component) -> Process:
+    """Start one component and record it."""
+    program = component.program or Path(record.programs, component.name)
+    process = record.processes[component.name] = start(layout, component, program)
+    record.save()
+    return process
+
+
 class Startup:
     """One start of one cluster. Each step raises NotReady, with the end of a log, when the deadline passes."""
 
@@ -56,7 +64,7 @@ class Startup:
         wanted = components(layout, record)
         first = [name for name in wanted if name in _FIRST]
         for name in first:
-            self._start(wanted[name])
+            launch(layout, record, wanted[name])
         with ThreadPoolExecutor(1) as background:
             loading = background.submit(self._load_images, wanted)
             self._wait(wanted["kube-apiserver"])
@@ -64,17 +72,11 @@ class Startup:
                 if name == "kubelet":
                     self._wait(wanted["containerd"])
                 if name not in first:
-                    self._start(wanted[name])
+                    launch(layout, record, wanted[name])
             self._set_up_objects()
             for component in wanted.values():
                 self._wait(component)
             loading.result()
-        record.save()
-
-    def _start(self, component: Component) -> None:
-        program = component.program or Path(self._record.programs, component.name)
-        self._record.processes[component.name] = start(self._layout, component, program)
-        self._record.save()
 
     def _wait(self, component: Component) -> None:
         process = self._record.processes[component.name]

@@ -1,10 +1,12 @@
 """A table for people: what runs, since when, where, in which version."""
 
 from . import binaries, cgroups
+from .api import Api
 from .cluster import Cluster
 from .errors import DevclusterError
 from .layout import Layout
 from .records import Record
+from .startup import GPU
 
 
 def report(cluster: Cluster) -> tuple[str, bool]:
@@ -39,19 +41,17 @@ def _facts(cluster: Cluster, record: Record) -> list[str]:
         "audit log": str(cluster.audit_log),
         "memory": f"{memory / 2**20:.0f} MiB of all components and pods" if memory is not None else "not known",
         "versions": ", ".join(f"{name} {version}" for name, version in binaries.versions().items()),
-        "node": _node(cluster) if record.options.with_node else "none (control plane only)",
+        "node": _node(record) if record.options.with_node else "none (control plane only)",
     }
     return [f"{name + ':':<16}{value}" for name, value in facts.items()]
 
 
-def _node(cluster: Cluster) -> str:
-    columns = (
-        "custom-columns=A:.metadata.name,B:.status.conditions[-1].type,C:.status.nodeInfo.kubeletVersion,"
-        "D:.status.nodeInfo.containerRuntimeVersion,E:.status.allocatable.nvidia\\.com/gpu"
-    )
+def _node(record: Record) -> str:
     try:
-        text = cluster.run_kubectl("get", "nodes", "--no-headers", "-o", columns, timeout_seconds=10)
-    except DevclusterError as error:
-        return str(error)
-    name, condition, kubelet, runtime, gpus = text.split()
-    return f"{name}, {condition}, kubelet {kubelet}, {runtime}, {gpus} GPUs"
+        node = Api(Layout(record.name), record.addresses).get(f"/api/v1/nodes/{record.name}")["status"]
+    except (DevclusterError, OSError) as error:
+        return f"not known: {error}"
+    ready = next((one["status"] for one in node["conditions"] if one["type"] == "Ready"), "Unknown")
+    condition = {"True": "Ready", "False": "NotReady"}.get(ready, "Ready is not known")
+    info, gpus = node["nodeInfo"], node["allocatable"].get(GPU, 0)
+    return f"{condition}, {info['kubeletVersion']}, {info['containerRuntimeVersion']}, {gpus} GPUs"

@@ -22,6 +22,7 @@ ROOT_RULES = (
         "cannot change once the workspace volume exists (status.workspace): undo the change, or delete this job and"
         " create it anew, or create a job of another name",
         field_path=".spec.storage",
+        reason="FieldValueForbidden",
     ),
 )
 

@@ -19,23 +19,28 @@ _PASSWD = "root:x:0:0:root:/root:/sbin/nologin\nfinetune:x:1000:1000:finetune:/:
 _GROUP = "root:x:0:\nfinetune:x:1000:\n"
 
 
-def build_all(pause: Path, target: Path) -> None:
-    """Write one archive with the pause image, and with the image that runs this checkout's code.
+def build_all(pause: Path, target: Path, *, with_checkout: bool) -> None:
+    """Write one archive with the pause image and, if wanted, the image that runs this checkout's code.
 
     The latter holds next to nothing: the `checkout` runtime mounts the code and its interpreter.
     """
-    environment = [f"PATH={CHECKOUT}/.venv/bin:/usr/local/bin:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE=1"]
     with tarfile.open(target, "w") as archive:
-        manifest = [
-            _add_image(archive, [PAUSE], {"pause": pause.read_bytes()}, {"Entrypoint": ["/pause"], "User": "65535"}),
-            _add_image(
-                archive,
-                CHECKOUT_IMAGES,
-                {"etc/passwd": _PASSWD.encode(), "etc/group": _GROUP.encode()},
-                {"User": "1000", "Env": environment, "WorkingDir": str(CHECKOUT)},
-            ),
-        ]
+        entrypoint = {"Entrypoint": ["/pause"], "User": "65535"}
+        manifest = [_add_image(archive, [PAUSE], {"pause": pause.read_bytes()}, entrypoint)]
+        if with_checkout:
+            files = {"etc/passwd": _PASSWD.encode(), "etc/group": _GROUP.encode()}
+            manifest.append(_add_image(archive, CHECKOUT_IMAGES, files, _checkout_config()))
         _add_file(archive, "manifest.json", json.dumps(manifest).encode())
+
+
+def _checkout_config() -> dict[str, Any]:
+    path = f"{CHECKOUT}/.venv/bin:/usr/local/bin:/usr/bin:/bin"
+    # Nothing here may be written, and bytecode is there already.
+    return {
+        "User": "1000",
+        "WorkingDir": str(CHECKOUT),
+        "Env": [f"PATH={path}", "PYTHONDONTWRITEBYTECODE=1"],
+    }
 
 
 def import_archive(layout: Layout, archive: Path) -> str:

@@ -86,7 +86,8 @@ class Startup:
         if "containerd" in wanted:
             self._wait(wanted["containerd"])
             archive = self._layout.config / "images.tar"
-            images.build_all(Path(self._record.programs, "pause"), archive)
+            pause, plain = Path(self._record.programs, "pause"), self._record.options.plain_images
+            images.build_all(pause, archive, with_checkout=not plain)
             images.import_archive(self._layout, archive)
             archive.unlink()
 

@@ -48,7 +48,7 @@ def before() -> set[str] | None:
 
 
 @pytest.fixture(scope="module")
-def node(before: set[str] | None) -> Iterator[Cluster]:
+def node(before: set[str] | None) -> Iterator[Cluster]:  # noqa: ARG001 (looks first)
     cluster = Cluster(NAME)
     try:
         cluster.up(gpus=2)

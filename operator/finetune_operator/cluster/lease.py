@@ -1,0 +1,139 @@
+"""Leader election: of several replicas, the one that holds the Lease acts."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.leaderelection.electionconfig import Config
+from kubernetes.aio.leaderelection.leaderelection import LeaderElection
+from kubernetes.aio.leaderelection.leaderelectionrecord import LeaderElectionRecord
+from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
+
+from finetune_operator.errors import ClusterError
+from finetune_operator.kinds import LEASE, Kind, Manifest
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 10
+RENEW_DEADLINE_SECONDS = 7
+RETRY_SECONDS = 2
+ATTEMPT_TIMEOUT_SECONDS = 3.0
+
+
+class Leases(Protocol):
+    """What the election asks of the API server."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read the Lease."""
+
+    async def create_lease(self, lease: Manifest) -> None:
+        """Create the Lease; raises Conflict when it is there."""
+
+    async def replace_lease(self, lease: Manifest) -> Manifest:
+        """Write the Lease; raises Conflict when it has changed since it was read."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Which Lease is held, and by whom."""
+
+    namespace: str
+    name: str
+    identity: str
+
+
+class LeaseLock(BaseLock):  # type: ignore[misc]
+    """The library's election over plain manifests.
+
+    The library's own LeaseLock cannot create a Lease, never times out, and prints a traceback when another
+    replica is faster.
+    """
+
+    def __init__(self, leases: Leases, seat: Seat) -> None:
+        super().__init__(seat.name, seat.namespace, seat.identity)
+        self._leases = leases
+        self._read: Manifest = {}
+
+    async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
+        """Return the election record, or the reason why there is none."""
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS):
+                lease = await self._leases.get(LEASE, namespace, name)
+        except (ClusterError, TimeoutError) as error:
+            return False, ApiException(status=503, reason=f"{error or 'no answer in time'}")
+        if lease is None:
+            return False, ApiException(status=404, reason="absent", body=json.dumps({"code": 404}))
+        self._read = lease
+        return True, _record(lease)
+
+    async def create(self, name: str, namespace: str, election_record: LeaderElectionRecord) -> bool:
+        """Create the Lease as its holder; False when another replica was faster."""
+        lease = {
+            "apiVersion": LEASE.api_version,
+            "kind": LEASE.kind,
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": _spec(election_record, {}),
+        }
+        return await self._attempt(self._leases.create_lease(lease))
+
+    async def update(self, name: str, namespace: str, updated_record: LeaderElectionRecord) -> bool:  # noqa: ARG002
+        """Write the Lease that was read last; False when it has changed since."""
+        lease = {**self._read, "spec": _spec(updated_record, self._read.get("spec") or {})}
+        return await self._attempt(self._leases.replace_lease(lease))
+
+    async def release(self) -> None:
+        """Let go of the Lease at once, if it is held, so that another replica need not wait until it expires."""
+        lease = await self._leases.get(LEASE, self.namespace, self.name)
+        spec = (lease or {}).get("spec") or {}
+        if lease is not None and spec.get("holderIdentity") == self.identity:
+            await self._leases.replace_lease({**lease, "spec": {**spec, "holderIdentity": ""}})
+
+    async def _attempt(self, request: Coroutine[Any, Any, Any]) -> bool:
+        try:
+            async with asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS):
+                await request
+        except (ClusterError, TimeoutError) as error:
+            logger.info("lease not written identity=%s why=%s", self.identity, error or "no answer in time")
+            return False
+        return True
+
+
+def election(lock: LeaseLock, elected: asyncio.Event) -> LeaderElection:
+    """Return the election; its `run()` sets the event, and ends when the Lease, once held, is lost."""
+
+    async def started() -> None:
+        elected.set()
+
+    async def stopped() -> None:
+        logger.error("lease lost identity=%s", lock.identity)
+
+    return LeaderElection(
+        Config(lock, LEASE_SECONDS, RENEW_DEADLINE_SECONDS, RETRY_SECONDS, started, onstopped_leading=stopped)
+    )
+
+
+def _record(lease: Manifest) -> LeaderElectionRecord:
+    spec = lease.get("spec") or {}
+    return LeaderElectionRecord(
+        spec.get("holderIdentity") or None,
+        str(spec.get("leaseDurationSeconds") or "") or None,
+        spec.get("acquireTime"),
+        spec.get("renewTime"),
+    )
+
+
+def _spec(record: LeaderElectionRecord, known: Manifest) -> Manifest:
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    taken_over = known.get("holderIdentity") != record.holder_identity
+    return {
+        "holderIdentity": record.holder_identity,
+        "leaseDurationSeconds": LEASE_SECONDS,
+        "acquireTime": now if taken_over else known.get("acquireTime") or now,
+        "renewTime": now,
+        "leaseTransitions": int(known.get("leaseTransitions") or 0) + int(taken_over),
+    }

@@ -1,0 +1,36 @@
+"""What the operator asks of a cluster. Everything above this package knows only this page.
+
+Manifests are plain data. Reads return None or an empty list where nothing is; every other answer than success
+raises one of `finetune_operator.errors`.
+"""
+
+from typing import Protocol
+
+from finetune_operator.kinds import Kind, Manifest
+
+
+class Cluster(Protocol):
+    """A live API server."""
+
+    async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
+        """Read one object."""
+
+    async def list(
+        self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
+    ) -> list[Manifest]:
+        """Read the objects that match the label and the field selector."""
+
+    async def apply(self, manifest: Manifest, *, force: bool) -> Manifest:
+        """Server-side apply; without force, raises Conflict where somebody else owns a field."""
+
+    async def merge(self, live: Manifest, changes: Manifest) -> Manifest:
+        """Change the named fields of an object; None removes one."""
+
+    async def replace_status(self, resource: Manifest, status: Manifest) -> Manifest:
+        """Replace the whole status of this very object (by uid), so that fields can also vanish."""
+
+    async def delete(self, live: Manifest) -> None:
+        """Delete this very object (by uid), its dependents first. An absent one is fine."""
+
+    async def record(self, event: Manifest) -> None:
+        """Create an Event. One that is there already is fine."""

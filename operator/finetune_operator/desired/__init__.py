@@ -1,0 +1,1 @@
+"""Pure builders: what should be in the cluster for a FineTuneJob, one file per child."""

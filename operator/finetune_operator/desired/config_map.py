@@ -1,0 +1,37 @@
+"""The ConfigMap with the job file of a run."""
+
+import json
+
+from finetune_api.handoff import JOB_FILE_NAME, RunRequest
+from finetune_api.keys import Component
+from finetune_operator.desired.metadata import child, run_name
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import CONFIG_MAP, Manifest
+
+
+def run_request(job: FineTuneJob) -> RunRequest:
+    """Return what the trainer is to do. It holds references to Secrets, never their content."""
+    spec = job.spec
+    return RunRequest(
+        namespace=job.namespace,
+        name=job.name,
+        uid=job.uid,
+        run_id=job.run_id,
+        model=spec.model,
+        task=spec.task,
+        sequence_classification=spec.sequence_classification,
+        sft=spec.sft,
+        tuning=spec.tuning,
+        dataset=spec.dataset,
+        training=spec.training,
+        evaluation=spec.evaluation,
+        compute=spec.compute,
+        output=spec.output,
+    )
+
+
+def config_map(job: FineTuneJob) -> Manifest:
+    """Return the ConfigMap that the training pod mounts."""
+    content = json.dumps(run_request(job).to_wire(), indent=1, sort_keys=True)
+    head = child(job, CONFIG_MAP, run_name(job, job.run_id), Component.TRAINING, run_id=job.run_id)
+    return {**head, "data": {JOB_FILE_NAME: content}}

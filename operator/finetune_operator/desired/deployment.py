@@ -1,0 +1,111 @@
+"""The Deployment that serves a published model."""
+
+from pathlib import PurePosixPath
+
+from finetune_api.handoff import SCRATCH_DIRECTORY, SERVED_MODEL_DIRECTORY, SERVING_PORT, VOLUMES_DIRECTORY
+from finetune_api.keys import (
+    ANNOTATION_DIGEST,
+    ANNOTATION_JOB_NAME,
+    LABEL_COMPONENT,
+    LABEL_JOB_UID,
+    LABEL_RUN,
+    Component,
+)
+from finetune_api.sources import Source, parse_source
+from finetune_api.status import ArtifactStatus
+from finetune_operator.desired.metadata import child, deployment_name, labels
+from finetune_operator.desired.pod import CONTAINER_SECURITY, ENVIRONMENT, Volumes, pod_spec, resources
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import DEPLOYMENT, Manifest
+
+FETCH = "fetch"
+SERVER = "server"
+COMMAND = ["python", "-m", "finetune_trainer"]
+
+
+def selector(job: FineTuneJob, run_id: str) -> dict[str, str]:
+    """Return the labels that pick the serving pods of a run."""
+    return {LABEL_COMPONENT: Component.SERVING.value, LABEL_JOB_UID: job.uid, LABEL_RUN: run_id}
+
+
+def deployment(job: FineTuneJob, artifact: ArtifactStatus, trainer_image: str) -> Manifest:
+    """Return the Deployment that serves exactly the files with the artifact's digest."""
+    serving = job.spec.serving
+    annotations = {ANNOTATION_DIGEST: artifact.digest}
+    volumes = serving_volumes(job, artifact)
+    template = {
+        "metadata": {
+            "labels": labels(job, Component.SERVING, artifact.run),
+            "annotations": {ANNOTATION_JOB_NAME: job.name, **annotations},
+        },
+        "spec": {**pod_spec(serving, volumes), **_containers(job, artifact, serving.image or trainer_image, volumes)},
+    }
+    spec = {
+        "replicas": serving.replicas,
+        "selector": {"matchLabels": selector(job, artifact.run)},
+        # The pods that serve go only when their successors are ready.
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": template,
+    }
+    name = deployment_name(job, artifact.run)
+    head = child(job, DEPLOYMENT, name, Component.SERVING, run_id=artifact.run, annotations=annotations)
+    return {**head, "spec": spec}
+
+
+def serving_volumes(job: FineTuneJob, artifact: ArtifactStatus) -> Volumes:
+    """Return the volumes: scratch space, the model's place, and the credentials to fetch it."""
+    volumes = Volumes()
+    volumes.add_scratch("scratch", SCRATCH_DIRECTORY)
+    source = parse_source(artifact.uri)
+    if source.scheme == "pvc":
+        volumes.add_claims({source.container: False})
+        return volumes
+    volumes.add_scratch("model", SERVED_MODEL_DIRECTORY)
+    if job.spec.output.secret_ref:
+        volumes.add_secret("output", job.spec.output.secret_ref.name)
+    return volumes
+
+
+def model_path(source: Source) -> PurePosixPath:
+    """Return where the server finds the model: on the claim itself, or where it was fetched to."""
+    if source.scheme == "pvc":
+        return VOLUMES_DIRECTORY / source.container / source.path
+    return SERVED_MODEL_DIRECTORY
+
+
+def _containers(job: FineTuneJob, artifact: ArtifactStatus, image: str, volumes: Volumes) -> Manifest:
+    source = parse_source(artifact.uri)
+    common: Manifest = {
+        "image": image,
+        "command": COMMAND,
+        "env": ENVIRONMENT,
+        "resources": resources(job.spec.serving),
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": volumes.mounts,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    server = {
+        **common,
+        "name": SERVER,
+        "args": _server_arguments(job, artifact, str(model_path(source))),
+        "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
+        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2},
+    }
+    if source.scheme == "pvc":
+        return {"containers": [server]}
+    fetch = {**common, "name": FETCH, "args": _fetch_arguments(artifact)}
+    return {"initContainers": [fetch], "containers": [server]}
+
+
+def _fetch_arguments(artifact: ArtifactStatus) -> list[str]:
+    return ["fetch", artifact.uri, "--digest", artifact.digest, "--into", str(SERVED_MODEL_DIRECTORY)]
+
+
+def _server_arguments(job: FineTuneJob, artifact: ArtifactStatus, model: str) -> list[str]:
+    return [
+        "serve",
+        *("--model", model),
+        *("--digest", artifact.digest),
+        *("--name", job.name),
+        *("--port", str(SERVING_PORT)),
+    ]

@@ -1,0 +1,114 @@
+"""The Job that trains a run."""
+
+from finetune_api.failures import EXIT_CODE_OF, NOT_COUNTED, TERMINAL
+from finetune_api.handoff import (
+    JOB_FILE,
+    PROGRESS_PORT,
+    SCRATCH_DIRECTORY,
+    TERMINATION_LOG,
+    WORKSPACE_DIRECTORY,
+)
+from finetune_api.keys import ANNOTATION_JOB_NAME, ANNOTATION_LAUNCH, Component
+from finetune_api.sources import parse_source
+from finetune_operator.desired.metadata import child, labels, run_name, workspace_name
+from finetune_operator.desired.pod import CONTAINER_SECURITY, ENVIRONMENT, Volumes, pod_spec, resources
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import JOB, Manifest
+
+TRAINER = "trainer"
+GRACE_SECONDS = 120
+"""Time that a pod has to write a checkpoint after SIGTERM."""
+
+
+def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
+    """Return the Job of the run that the spec asks for."""
+    name = run_name(job, job.run_id)
+    annotations = {ANNOTATION_LAUNCH: job.launch}
+    volumes = training_volumes(job)
+    template = {
+        "metadata": {
+            "labels": labels(job, Component.TRAINING, job.run_id),
+            "annotations": {ANNOTATION_JOB_NAME: job.name, **annotations},
+        },
+        "spec": {
+            **pod_spec(job.spec.compute, volumes),
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "containers": [trainer_container(job, trainer_image, volumes)],
+        },
+    }
+    spec = {
+        **mutable_fields(job),
+        "completions": 1,
+        "parallelism": 1,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {"rules": pod_failure_rules()},
+        "template": template,
+    }
+    head = child(job, JOB, name, Component.TRAINING, run_id=job.run_id, annotations=annotations)
+    return {**head, "spec": {key: value for key, value in spec.items() if value is not None}}
+
+
+def mutable_fields(job: FineTuneJob) -> Manifest:
+    """Return the fields of the Job's spec that a live Job takes over; None means unset."""
+    return {
+        "suspend": job.spec.suspend,
+        "backoffLimit": job.spec.max_retries,
+        "activeDeadlineSeconds": job.spec.active_deadline_seconds,
+        "ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished,
+    }
+
+
+def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) -> Manifest:
+    """Return the one container of the training pod."""
+    return {
+        "name": TRAINER,
+        "image": job.spec.compute.image or trainer_image,
+        "command": ["python", "-m", "finetune_trainer"],
+        "args": ["run", str(JOB_FILE), "--workspace", str(WORKSPACE_DIRECTORY)],
+        "env": ENVIRONMENT,
+        "ports": [{"name": "progress", "containerPort": PROGRESS_PORT, "protocol": "TCP"}],
+        "resources": resources(job.spec.compute),
+        "securityContext": CONTAINER_SECURITY,
+        "terminationMessagePath": str(TERMINATION_LOG),
+        "terminationMessagePolicy": "File",
+        "volumeMounts": volumes.mounts,
+    }
+
+
+def training_volumes(job: FineTuneJob) -> Volumes:
+    """Return the volumes: job file, workspace, scratch space, Secrets, and claims that the spec's URIs name."""
+    spec = job.spec
+    volumes = Volumes()
+    volumes.add("job", {"configMap": {"name": run_name(job, job.run_id)}}, JOB_FILE.parent, read_only=True)
+    workspace = {"persistentVolumeClaim": {"claimName": workspace_name(job)}}
+    volumes.add("workspace", workspace, WORKSPACE_DIRECTORY, read_only=False)
+    volumes.add_scratch("scratch", SCRATCH_DIRECTORY)
+    for block, holder in (("model", spec.model), ("dataset", spec.dataset), ("output", spec.output)):
+        if holder.secret_ref:
+            volumes.add_secret(block, holder.secret_ref.name)
+    volumes.add_claims(claims(job))
+    return volumes
+
+
+def claims(job: FineTuneJob) -> dict[str, bool]:
+    """Return the claims that pvc:// URIs of the spec name, and whether each is written to."""
+    spec = job.spec
+    inputs = [spec.model.source, spec.dataset.train.source, spec.dataset.evaluation.source]
+    found: dict[str, bool] = {}
+    for uri, written in (*((uri, False) for uri in inputs), (spec.output.destination, True)):
+        source = parse_source(uri) if uri else None
+        if source and source.scheme == "pvc":
+            found[source.container] = found.get(source.container, False) or written
+    return found
+
+
+def pod_failure_rules() -> list[Manifest]:
+    """Return the Job's podFailurePolicy: disruptions are free, what a retry cannot mend fails at once."""
+    uncounted = sorted(int(EXIT_CODE_OF[failure]) for failure in NOT_COUNTED)
+    terminal = sorted(int(EXIT_CODE_OF[failure]) for failure in TERMINAL)
+    return [
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "Ignore", "onExitCodes": {"containerName": TRAINER, "operator": "In", "values": uncounted}},
+        {"action": "FailJob", "onExitCodes": {"containerName": TRAINER, "operator": "In", "values": terminal}},
+    ]

@@ -1,0 +1,20 @@
+"""The claim of the workspace volume."""
+
+from finetune_api.keys import Component
+from finetune_operator.desired.metadata import child, workspace_name
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import CLAIM, Manifest
+
+
+def workspace_claim(job: FineTuneJob) -> Manifest | None:
+    """Return the claim, None when the user brings one of their own."""
+    storage = job.spec.storage
+    if storage.existing_claim:
+        return None
+    spec: Manifest = {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": str(storage.size)}},
+    }
+    if storage.storage_class_name:
+        spec["storageClassName"] = storage.storage_class_name
+    return {**child(job, CLAIM, workspace_name(job), Component.TRAINING), "spec": spec}

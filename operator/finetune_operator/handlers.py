@@ -1,0 +1,98 @@
+"""What Kopf is used for: watching. Each event goes into the cache, and its FineTuneJob's key into the queue."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import kopf
+
+from finetune_api.keys import LABEL_MANAGED_BY, MANAGED_BY
+from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.connection import Credentials
+from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
+
+WATCH_BACKOFFS = (1, 1, 2, 3, 5, 8, 13)
+LONGEST_WATCH_BACKOFF_SECONDS = 15
+
+
+class EndlessBackoffs:
+    """Pauses between the attempts of one request, without end: an outage of the API server ends no watch."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from WATCH_BACKOFFS
+        while True:
+            yield LONGEST_WATCH_BACKOFF_SECONDS
+
+
+def watch_settings() -> kopf.OperatorSettings:
+    """Return Kopf's settings: it only watches; it writes nothing, neither annotations nor Events."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.scanning.disabled = True
+    settings.networking.error_backoffs = EndlessBackoffs()
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 5
+    settings.queueing.idle_timeout = 1.0
+    settings.queueing.exit_timeout = 0.5
+    for kind in CHILDREN:
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+    return settings
+
+
+def watch_registry(
+    cache: Cache, enqueue: Callable[[Key], None], login: Callable[[], Awaitable[Credentials]]
+) -> kopf.OperatorRegistry:
+    """Return the handlers: one per watched kind, and the login that shares the client's credentials."""
+    registry = kopf.OperatorRegistry()
+    for kind in (FINETUNE_JOB, *CHILDREN):
+        handler = _handler(kind, cache, enqueue)
+        kopf.on.event(kind.group, kind.version, kind.plural, id=kind.plural, registry=registry)(handler)
+
+    @kopf.on.login(registry=registry)
+    async def log_in(**_: Any) -> kopf.ConnectionInfo:
+        known = await login()
+        return kopf.ConnectionInfo(
+            server=known.server,
+            ca_path=known.ca_path,
+            ca_data=known.ca_data,
+            insecure=known.insecure,
+            token=known.token,
+            certificate_path=known.certificate_path,
+            private_key_path=known.private_key_path,
+            proxy_url=known.proxy_url,
+        )
+
+    return registry
+
+
+async def watch_for_ever(
+    registry: kopf.OperatorRegistry,
+    namespaces: tuple[str, ...],
+    ignored: set[asyncio.Task[Any]],
+    take_signals: Callable[[], None],
+) -> None:
+    """Watch until cancelled, or until a watch cannot go on. Kopf cancels what runs then, except `ignored`."""
+    tasks = await kopf.spawn_tasks(
+        registry=registry,
+        settings=watch_settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+    )
+    # Kopf has taken the signals over; the caller has more to end than Kopf knows of.
+    take_signals()
+    await kopf.run_tasks(tasks, ignored=ignored)
+
+
+def _handler(kind: Kind, cache: Cache, enqueue: Callable[[Key], None]) -> Callable[..., Awaitable[None]]:
+    async def on_event(event: Manifest, **_: Any) -> None:
+        manifest = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
+        key = cache.key_of(manifest)
+        if event["type"] == "DELETED":
+            cache.remove(manifest)
+        elif not cache.put(manifest):
+            return
+        if key is not None:
+            enqueue(key)
+
+    return on_event

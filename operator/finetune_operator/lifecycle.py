@@ -1,0 +1,134 @@
+"""The operator's life: stand by, be elected, list, watch and work, and end cleanly."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from finetune_operator import endpoints, metrics
+from finetune_operator.cluster.cache import Cache
+from finetune_operator.cluster.client import ApiServer
+from finetune_operator.cluster.lease import LeaseLock, Seat, election
+from finetune_operator.cluster.progress import ProgressBoard
+from finetune_operator.errors import ClusterError, NotFound
+from finetune_operator.handlers import watch_for_ever, watch_registry
+from finetune_operator.reconcile.queue import WorkQueue
+from finetune_operator.reconcile.reconciler import Reconciler
+from finetune_operator.reconcile.resync import Resync
+from finetune_operator.settings import Settings
+from finetune_operator.state.plan import Policy
+from finetune_operator.watchdog import Heartbeat, Watchdog
+
+logger = logging.getLogger(__name__)
+
+EXIT_LOST = 1
+CLOSE_TIMEOUT_SECONDS = 2.0
+RETRY_SECONDS = 3.0
+
+
+class Operator:
+    """All parts of one running operator."""
+
+    def __init__(self, settings: Settings, server: ApiServer, take_signals: Callable[[], None]) -> None:
+        self._settings = settings
+        self._server = server
+        self._take_signals = take_signals
+        self._cache = Cache()
+        self._queue = WorkQueue()
+        self._board = ProgressBoard(settings.progress_interval_seconds, self._queue.add)
+        self._heartbeat = Heartbeat()
+        self._resync = Resync(server, self._cache, self._queue.add, settings.namespaces, self._heartbeat.beat)
+        policy = Policy(settings.trainer_image, settings.pending_interval_seconds)
+        self._reconciler = Reconciler(
+            cluster=server,
+            cache=self._cache,
+            board=self._board,
+            policy=policy,
+            identity=settings.identity,
+            clock=lambda: datetime.now(UTC),
+        )
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Serve until told to stop (returns 0), or until the Lease or the watches are lost (returns 1)."""
+        watchdog = Watchdog(self._queue.longest_wait_seconds, self._heartbeat, self._settings.resync_interval_seconds)
+        metrics.expose(self._cache.phases, lambda: self._queue.depth)
+        async with AsyncExitStack() as stack:
+            runner = await endpoints.start(self._settings.http_port, watchdog.complaints)
+            stack.push_async_callback(_quietly, runner.cleanup())
+            stopped = asyncio.create_task(stop.wait(), name="stop")
+            if not self._settings.leader_election:
+                return await self._lead(stopped)
+            lock = LeaseLock(self._server, self._seat)
+            elected = asyncio.Event()
+            campaign = asyncio.create_task(election(lock, elected).run(), name="election")
+            stack.push_async_callback(_release, lock, campaign)
+            logger.info("standing by identity=%s", lock.identity)
+            won = asyncio.create_task(elected.wait(), name="elected")
+            await asyncio.wait({won, stopped, campaign}, return_when=asyncio.FIRST_COMPLETED)
+            return await self._lead(stopped, campaign) if elected.is_set() else 0
+
+    @property
+    def _seat(self) -> Seat:
+        settings = self._settings
+        return Seat(settings.lease_namespace, settings.lease_name, settings.identity)
+
+    async def _lead(self, stopped: asyncio.Task[Any], *others: asyncio.Task[Any]) -> int:
+        """Act until one of the tasks ends. Returns 0 when that was the wish to stop."""
+        logger.info("leading identity=%s", self._settings.identity)
+        work = asyncio.create_task(self._work(), name="work")
+        try:
+            await asyncio.wait({stopped, *others, work}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if work.done() and not work.cancelled() and work.exception():
+                logger.error("ending why=%s", work.exception())
+            await _cancel(work)
+        logger.info("stopped")
+        return 0 if stopped.done() else EXIT_LOST
+
+    async def _work(self) -> None:
+        """List everything, then watch and reconcile until cancelled."""
+        await self._fill()
+        parts = [
+            *(self._queue.work_for_ever(self._reconciler.reconcile) for _ in range(self._settings.workers)),
+            self._resync.repeat_for_ever(self._settings.resync_interval_seconds),
+        ]
+        tasks = [asyncio.create_task(part) for part in parts]
+        registry = watch_registry(self._cache, self._queue.add, self._server.credentials)
+        try:
+            await watch_for_ever(registry, self._settings.namespaces, asyncio.all_tasks(), self._take_signals)
+        finally:
+            await _cancel(*tasks)
+            await self._board.close()
+
+    async def _fill(self) -> None:
+        """List everything once; wait for a server that does not answer yet, or does not know the kind yet."""
+        while True:
+            try:
+                await self._resync.fill()
+            except NotFound:
+                logger.error("the CRD finetunejobs.finetune.dev is not installed; install it with the Helm chart")
+            except ClusterError as error:
+                logger.error("cannot list why=%s", error)
+            else:
+                return
+            await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _release(lock: LeaseLock, campaign: asyncio.Task[Any]) -> None:
+    await _cancel(campaign)
+    await _quietly(lock.release())
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=CLOSE_TIMEOUT_SECONDS)
+
+
+async def _quietly(closing: Coroutine[Any, Any, Any]) -> None:
+    """Close something; that it cannot be closed in time is no reason not to end."""
+    with suppress(ClusterError, TimeoutError, OSError):
+        async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+            await closing

@@ -1,0 +1,1 @@
+"""One level-triggered reconciliation: observe, decide, act."""

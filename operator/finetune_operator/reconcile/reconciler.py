@@ -1,0 +1,168 @@
+"""`reconcile(key)`: observe what is there, decide (purely), act: children first, status last."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+
+from finetune_api.keys import LABEL_JOB_UID
+from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.port import Cluster
+from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
+from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
+from finetune_operator.kinds import JOB, POD, Manifest, kind_of
+from finetune_operator.manifests import name_of, namespace_of, owner_uid, uid_of
+from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
+from finetune_operator.reconcile.event import event
+from finetune_operator.reconcile.explain import read_events
+from finetune_operator.state.decide import decide
+from finetune_operator.state.observed import Observed, Refusal
+from finetune_operator.state.plan import Plan, Policy
+
+logger = logging.getLogger(__name__)
+
+RECONCILE_TIMEOUT_SECONDS = 60.0
+
+
+class Reconciler:
+    """Brings the cluster to what FineTuneJobs ask for, one key at a time."""
+
+    def __init__(
+        self,
+        *,
+        cluster: Cluster,
+        cache: Cache,
+        board: ProgressBoard,
+        policy: Policy,
+        identity: str,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._cluster = cluster
+        self._cache = cache
+        self._board = board
+        self._policy = policy
+        self._identity = identity
+        self._clock = clock
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Look at one FineTuneJob; return after how many seconds to look again. Raises to be called again."""
+        result = "error"
+        try:
+            with RECONCILE_SECONDS.time():
+                async with asyncio.timeout(RECONCILE_TIMEOUT_SECONDS):
+                    look_again_seconds = await self._reconcile(key)
+            result = "ok"
+            return look_again_seconds
+        except (Conflict, NotFound) as error:
+            # The cluster is ahead of the cache: what it says will arrive, or has gone.
+            result = "conflict"
+            logger.info("reconcile again key=%s why=%s", key, error)
+            raise
+        except (ClusterError, TimeoutError) as error:
+            logger.warning("reconcile failed key=%s why=%s", key, error or "took too long")
+            raise
+        except Exception:
+            logger.exception("reconcile failed key=%s: a bug in the operator", key)
+            raise
+        finally:
+            RECONCILES.labels(result=result).inc()
+
+    async def _reconcile(self, key: Key) -> float | None:
+        observed = await self._observe(key)
+        if observed is None:
+            self._board.watch(key, None)
+            return None
+        plan = self._decide(observed)
+        if plan.applies:
+            observed = await self._confirm(observed, plan)
+            plan = self._decide(observed)
+        return await self._act(key, observed, plan)
+
+    def _decide(self, observed: Observed) -> Plan:
+        return decide(observed, self._policy, self._clock())
+
+    async def _observe(self, key: Key) -> Observed | None:
+        """Read what is known of a FineTuneJob, and the Events about what does not get on."""
+        observed = self._known(key)
+        if observed is None:
+            return None
+        return replace(observed, events=await read_events(self._cluster, observed, self._clock()))
+
+    def _known(self, key: Key) -> Observed | None:
+        resource = self._cache.resource(key)
+        if resource is None:
+            return None
+        uid = uid_of(resource)
+        pod_uid, progress = self._board.newest(key) or ("", None)
+        return Observed(
+            resource=resource,
+            children=tuple(self._cache.children(uid)),
+            departed=tuple(self._cache.departed(uid)),
+            progress=progress,
+            progress_pod_uid=pod_uid,
+        )
+
+    async def _confirm(self, observed: Observed, plan: Plan) -> Observed:
+        """Ask the API server itself about what is to be made: the cache may be behind, or a name may be taken."""
+        uid = uid_of(observed.resource)
+        known = {uid_of(child) for child in observed.children}
+        named = {(child["kind"], name_of(child)) for child in observed.children}
+        missing = [child for child in plan.applies if (child["kind"], name_of(child)) not in named]
+        reads = [self._cluster.get(kind_of(child), namespace_of(child), name_of(child)) for child in missing]
+        found: list[Manifest] = [live for live in await asyncio.gather(*reads) if live is not None]
+        if any(child["kind"] == JOB.kind for child in missing):
+            found += await self._live_training(observed.resource)
+        foreign = tuple(live for live in found if owner_uid(live) != uid)
+        for live in found:
+            if owner_uid(live) == uid and uid_of(live) not in known:
+                self._cache.put(live)
+        children = tuple(self._cache.children(uid))
+        return replace(observed, children=children, foreign=foreign)
+
+    async def _live_training(self, resource: Manifest) -> list[Manifest]:
+        """Return every Job and pod of a FineTuneJob: no second Job is made while one is there."""
+        selector = f"{LABEL_JOB_UID}={uid_of(resource)}"
+        namespace = namespace_of(resource)
+        lists = await asyncio.gather(*(self._cluster.list(kind, namespace, labels=selector) for kind in (JOB, POD)))
+        return [live for page in lists for live in page]
+
+    async def _act(self, key: Key, observed: Observed, plan: Plan) -> float | None:
+        """Carry the plan out. A refused child is told in the status, and tried again later."""
+        try:
+            for child in plan.applies:
+                await self._apply(observed, child)
+        except Refused as error:
+            if observed.refusal is not None:
+                raise
+            refusal = Refusal(child["kind"], name_of(child), str(error))
+            logger.warning("child refused key=%s child=%s/%s why=%s", key, child["kind"], name_of(child), error)
+            children = tuple(self._cache.children(uid_of(observed.resource)))
+            refused = replace(observed, refusal=refusal, children=children)
+            return await self._act(key, refused, self._decide(refused))
+        for merge in plan.merges:
+            self._cache.put(await self._cluster.merge(merge.live, merge.changes))
+        for child in plan.deletes:
+            logger.info("delete key=%s child=%s/%s", key, child["kind"], name_of(child))
+            await self._cluster.delete(child)
+        await self._tell(key, observed, plan)
+        pull = plan.pull
+        self._board.watch(key, ProgressTarget(pull.pod_uid, pull.address, pull.run_id) if pull else None)
+        return plan.look_again_seconds
+
+    async def _apply(self, observed: Observed, child: Manifest) -> None:
+        is_new = not any(
+            (known["kind"], name_of(known)) == (child["kind"], name_of(child)) for known in observed.children
+        )
+        # Without force, a namesake that somebody made this very moment is a conflict, not a victim.
+        self._cache.put(await self._cluster.apply(child, force=not is_new))
+        logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
+
+    async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
+        """Write the status, then the Events: a step that could not be written is not told either."""
+        if plan.status is not None:
+            self._cache.put(await self._cluster.replace_status(observed.resource, plan.status))
+            logger.info("status key=%s phase=%s reason=%s", key, plan.status.get("phase"), plan.status.get("reason"))
+        self._cache.forget_departed(uid_of(observed.resource), observed.departed)
+        for note in plan.notes:
+            await self._cluster.record(event(observed.resource, note, self._identity, self._clock()))

@@ -1,0 +1,117 @@
+"""The operator's settings: command line first, then the environment, then the default."""
+
+import argparse
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from finetune_operator.errors import SettingsError
+
+PREFIX = "FINETUNE_"
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting: `--name`, also read from FINETUNE_NAME."""
+
+    name: str
+    default: Any
+    help: str
+    choices: tuple[str, ...] | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return PREFIX + self.name.upper().replace("-", "_")
+
+    @property
+    def field(self) -> str:
+        """The name of the Settings field."""
+        return self.name.replace("-", "_")
+
+
+OPTIONS = (
+    Option("trainer-image", "finetune.dev/trainer:dev", "image of the training and serving pods"),
+    Option("namespace", "", "serve only this namespace; several with commas or by repeating (default: all)"),
+    Option("http-port", 8080, "port of /healthz and /metrics"),
+    Option("progress-interval-seconds", 5.0, "time between two reads of a training pod's progress"),
+    Option("pending-interval-seconds", 4.0, "time between two looks at why a pod does not start"),
+    Option("resync-interval-seconds", 60.0, "time between two comparisons of the cache with the API server"),
+    Option("workers", 16, "FineTuneJobs that are reconciled at the same time"),
+    Option("leader-election", "on", "let only one of several replicas act", ("on", "off")),
+    Option("lease-name", "finetune-operator", "Lease of the leader election"),
+    Option("lease-namespace", "", "namespace of that Lease (default: the pod's own, else default)"),
+    Option("identity", "", "name of this replica in the Lease and in Events (default: the host's name)"),
+    Option("context", "", "context of the kubeconfig, outside of a cluster"),
+    Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),
+    Option("log-level", "info", "how much to log", ("debug", "info", "warning", "error")),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings, checked. Field names are the options'."""
+
+    trainer_image: str
+    http_port: int
+    progress_interval_seconds: float
+    pending_interval_seconds: float
+    resync_interval_seconds: float
+    workers: int
+    lease_name: str
+    lease_namespace: str
+    identity: str
+    context: str
+    log_format: str
+    log_level: str
+    leader_election: bool = True
+    namespaces: tuple[str, ...] = field(default=())
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings. Raises SettingsError, naming the option, for a value that does not fit."""
+    given = vars(_parser().parse_args(arguments))
+    values = {option.field: _value(option, given.get(option.field), environment) for option in OPTIONS}
+    namespaces = tuple(name.strip() for name in values.pop("namespace").split(",") if name.strip())
+    values["leader_election"] = values["leader_election"] == "on"
+    values["identity"] = values["identity"] or socket.gethostname()
+    values["lease_namespace"] = values["lease_namespace"] or environment.get("POD_NAMESPACE") or "default"
+    if values["workers"] < 1:
+        raise SettingsError(f"--workers is {values['workers']}; at least 1 is needed")
+    for name in ("progress_interval_seconds", "pending_interval_seconds", "resync_interval_seconds"):
+        if values[name] <= 0:
+            raise SettingsError(f"--{name.replace('_', '-')} is {values[name]}; it must be above 0")
+    return Settings(namespaces=namespaces, **values)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m finetune_operator",
+        description="Watches FineTuneJobs and brings about what they ask for: trains, evaluates, publishes, serves.",
+        epilog="Every option can also be set by the environment variable that its help names.",
+    )
+    for option in OPTIONS:
+        default = f", default: {option.default}" if option.default != "" else ""
+        parser.add_argument(
+            f"--{option.name}",
+            metavar="|".join(option.choices) if option.choices else option.field.rsplit("_", 1)[-1].upper(),
+            action="append",
+            help=f"{option.help} ({option.variable}{default})",
+        )
+    return parser
+
+
+def _value(option: Option, given: list[str] | None, environment: Mapping[str, str]) -> Any:
+    text = ",".join(given) if given else environment.get(option.variable)
+    if text is None:
+        return option.default
+    source = f"--{option.name}" if given else option.variable
+    if option.choices and text not in option.choices:
+        raise SettingsError(f"{source} is {text!r}; expected one of: {', '.join(option.choices)}")
+    try:
+        return type(option.default)(text)
+    except ValueError:
+        kind = "a whole number" if isinstance(option.default, int) else "a number"
+        raise SettingsError(f"{source} is {text!r}; expected {kind}") from None

@@ -1,0 +1,87 @@
+"""The conditions: the truth, for programs, following kstatus."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from finetune_api.keys import ConditionType, Reason
+from finetune_api.status import Condition, ConditionStatus, FineTuneJobStatus
+from finetune_operator.manifests import timestamp
+from finetune_operator.state.story import Course, Problem, Story
+
+MESSAGE_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """What the run has behind it, each with words for it; None is still to come. failure: why it never will."""
+
+    trained: str | None = None
+    evaluated: str | None = None
+    published: str | None = None
+    ready: str | None = None
+    failure: Problem | None = None
+
+
+def conditions(
+    story: Story, milestones: Milestones, previous: FineTuneJobStatus, generation: int, now: datetime
+) -> list[Condition]:
+    """Return all conditions. A condition keeps the time of its last transition as long as its status stays."""
+    wanted = [
+        *_course(story),
+        *_milestones(story, milestones),
+        _ready(story, milestones),
+    ]
+    known = {condition.type: condition for condition in previous.conditions or ()}
+    return [_dated(draft, known.get(draft[0]), generation, now) for draft in wanted]
+
+
+def fitting(text: str) -> str:
+    """Return a message that fits its field."""
+    return text if len(text) <= MESSAGE_LIMIT else f"{text[: MESSAGE_LIMIT - 1]}…"
+
+
+_Draft = tuple[ConditionType, ConditionStatus, str, str]
+
+
+def _course(story: Story) -> Iterable[_Draft]:
+    """Reconciling and Stalled are there only while they are true."""
+    if story.course is Course.RECONCILING:
+        yield ConditionType.RECONCILING, ConditionStatus.TRUE, story.reason, story.message
+    if story.course is Course.STALLED:
+        yield ConditionType.STALLED, ConditionStatus.TRUE, story.reason, story.message
+
+
+def _milestones(story: Story, milestones: Milestones) -> Iterable[_Draft]:
+    steps = (
+        (ConditionType.TRAINED, Reason.TRAINED, milestones.trained),
+        (ConditionType.EVALUATED, Reason.EVALUATED, milestones.evaluated),
+        (ConditionType.PUBLISHED, Reason.PUBLISHED, milestones.published),
+        (ConditionType.SUCCEEDED, Reason.SUCCEEDED, milestones.published),
+    )
+    for kind, reason, reached in steps:
+        if reached is not None:
+            yield kind, ConditionStatus.TRUE, reason, reached
+        elif milestones.failure is not None:
+            yield kind, ConditionStatus.FALSE, milestones.failure.reason, milestones.failure.message
+        else:
+            yield kind, ConditionStatus.UNKNOWN, story.reason, ""
+
+
+def _ready(story: Story, milestones: Milestones) -> _Draft:
+    if milestones.ready is not None:
+        return ConditionType.READY, ConditionStatus.TRUE, story.reason, milestones.ready
+    return ConditionType.READY, ConditionStatus.FALSE, story.reason, story.message
+
+
+def _dated(draft: _Draft, known: Condition | None, generation: int, now: datetime) -> Condition:
+    kind, status, reason, message = draft
+    since = known.last_transition_time if known is not None and known.status == status else timestamp(now)
+    return Condition(
+        type=kind,
+        status=status,
+        observed_generation=generation,
+        last_transition_time=since,
+        reason=reason,
+        message=fitting(message),
+    )

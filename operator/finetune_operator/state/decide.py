@@ -1,0 +1,174 @@
+"""The decision: what was observed in, a plan out. Pure; every rule of the lifecycle is a line of its table test."""
+
+from datetime import datetime
+
+from finetune_api.keys import LABEL_RUN, ConditionType, Phase, Reason
+from finetune_api.status import FineTuneJobStatus
+from finetune_operator.desired.config_map import config_map
+from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
+from finetune_operator.desired.training_job import mutable_fields, training_job
+from finetune_operator.desired.workspace import workspace_claim
+from finetune_operator.kinds import CONFIG_MAP, Manifest
+from finetune_operator.manifests import controller_of, is_deleting, label_of, name_of
+from finetune_operator.state import pods
+from finetune_operator.state.conditions import Milestones, conditions
+from finetune_operator.state.drift import differs, stamped
+from finetune_operator.state.events import notes, story_notes
+from finetune_operator.state.inquiry import inquiries
+from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
+from finetune_operator.state.observed import Observed, previous_status
+from finetune_operator.state.pending_reason import refusal_problem
+from finetune_operator.state.plan import Merge, Plan, Policy, Pull
+from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
+from finetune_operator.state.run import Run, RunState, assess, outcome
+from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
+from finetune_operator.state.training_story import run_failure, training_story
+
+
+def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
+    """Return what to do about a FineTuneJob, and the status that says how it stands once that is done."""
+    if is_deleting(observed.resource):
+        return Plan()
+    previous = previous_status(observed.resource)
+    try:
+        job = parse_resource(observed.resource)
+    except InvalidSpec as error:
+        return _refuse(observed, previous, str(error), now)
+    run = assess(job, previous, observed)
+    rollout = plan_rollout(job, run.artifact, observed, policy)
+    progress = newest_progress(job, run, observed)
+    failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None
+    story = _story(job, previous, run, rollout, observed)
+    status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
+    applies = (*_run_children(job, run, observed, policy), *rollout.applies)
+    if observed.foreign or observed.refusal:
+        applies, rollout = (), Rollout()
+        status = _not_launched(status, previous)
+    next_wire = changed(status, observed.resource)
+    return Plan(
+        applies=applies,
+        merges=_merges(job, run),
+        deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes),
+        status=next_wire,
+        notes=notes(job, previous, status, story) if next_wire is not None else (),
+        look_again_seconds=_look_again(observed, policy, run),
+        pull=_pull(job, run),
+    )
+
+
+def _story(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, rollout: Rollout, observed: Observed) -> Story:
+    """Choose the headline: what a person has to mend comes first."""
+    if observed.foreign:
+        return _conflict(job, observed.foreign[0])
+    if observed.refusal:
+        problem = refusal_problem(observed.refusal.message)
+        about = f"{observed.refusal.kind} {observed.refusal.name}"
+        return hindered(Phase.PENDING, Problem(problem.reason, f"{about}: {problem.message}"))
+    if run.state is not RunState.DONE:
+        progress = next_progress(job, previous, run, newest_progress(job, run, observed))
+        return training_story(job, previous, run, observed, progress)
+    if job.spec.serving.enabled:
+        return serving_story(job, rollout)
+    where = f" to {run.artifact.uri}" if run.artifact else ""
+    return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.")
+
+
+def _conflict(job: FineTuneJob, foreign: Manifest) -> Story:
+    what = f"{foreign['kind']} {name_of(foreign)}"
+    owner = controller_of(foreign) or {}
+    if owner.get("name") == job.name and owner.get("kind") == "FineTuneJob":
+        message = f"Waiting until {what} of a deleted FineTuneJob of this name is gone."
+        return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, message)
+    belongs = f"belongs to {owner['kind']} {owner['name']}" if owner else "was not made by the operator"
+    return stalled(
+        Problem(
+            Reason.NAME_CONFLICT,
+            f"{what} is in the way: it {belongs}, so it is left alone. Delete or rename it, or give this"
+            " FineTuneJob another name.",
+        )
+    )
+
+
+def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
+    """Return what training needs and is not there (or not as it should be): job file, workspace, Job."""
+    if run.state is RunState.ACTIVE:
+        wanted = [config_map(job)]
+    elif run.state is RunState.LAUNCHING:
+        claim = workspace_claim(job)
+        wanted = [config_map(job), *([claim] if claim else []), training_job(job, policy.trainer_image)]
+    else:
+        return ()
+    live = {(found["kind"], name_of(found)): found for found in observed.children}
+
+    def is_needed(child: Manifest) -> bool:
+        found = live.get((child["kind"], name_of(child)))
+        # A claim's spec cannot change once it is bound: it is made once.
+        return found is None or (child["kind"] == CONFIG_MAP.kind and differs(child, found))
+
+    return tuple(child for child in map(stamped, wanted) if is_needed(child))
+
+
+def _merges(job: FineTuneJob, run: Run) -> tuple[Merge, ...]:
+    """Carry those fields of the spec over to a live Job that it may change: suspend, retries, deadline, TTL."""
+    if run.job is None or is_deleting(run.job) or outcome(run.job) or run.state is not RunState.ACTIVE:
+        return ()
+    live = run.job.get("spec") or {}
+    changes = {field: value for field, value in mutable_fields(job).items() if live.get(field) != value}
+    return (Merge(run.job, {"spec": changes}),) if changes else ()
+
+
+def _old_config_maps(job: FineTuneJob, run: Run, observed: Observed) -> tuple[Manifest, ...]:
+    """Return job files of runs that have no Job any more."""
+    wanted = {job.run_id, *(label_of(found, LABEL_RUN) for found in observed.jobs)}
+    old = [found for found in observed.config_maps if label_of(found, LABEL_RUN) not in wanted]
+    return tuple(found for found in old if not is_deleting(found)) if not run.blockers else ()
+
+
+def _pull(job: FineTuneJob, run: Run) -> Pull | None:
+    if run.state is not RunState.ACTIVE or run.pod is None or not pods.is_running(run.pod):
+        return None
+    address = run.pod["status"].get("podIP")
+    return Pull(run.pod["metadata"]["uid"], address, job.run_id) if address else None
+
+
+def _look_again(observed: Observed, policy: Policy, run: Run) -> float | None:
+    """Return when to look again at what no watch tells: Events of others, and objects that are not ours."""
+    if observed.foreign or run.state is RunState.STOPPING:
+        return policy.stopping_interval_seconds
+    if observed.refusal:
+        return policy.refused_interval_seconds
+    if run.state is RunState.LAUNCHING or inquiries(observed):
+        return policy.pending_interval_seconds
+    return None
+
+
+def _not_launched(status: FineTuneJobStatus, previous: FineTuneJobStatus) -> FineTuneJobStatus:
+    """Take back what would only be true if the children had been applied."""
+    run = status.run
+    started = previous.run.started_at if previous.run and run and previous.run.id == run.id else None
+    return status.model_copy(
+        update={
+            "run": run and run.model_copy(update={"started_at": started}),
+            "workspace": previous.workspace,
+            "serving": previous.serving,
+        }
+    )
+
+
+def _refuse(observed: Observed, previous: FineTuneJobStatus, message: str, now: datetime) -> Plan:
+    """Report a spec that cannot be read; nothing else changes."""
+    story = stalled(Problem(Reason.INVALID_SPEC, f"{message}."))
+    generation = int(observed.resource["metadata"].get("generation", 0))
+    course = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.READY)
+    fresh = [c for c in conditions(story, Milestones(), previous, generation, now) if c.type in course]
+    kept = [c for c in previous.conditions or () if c.type not in course]
+    update = {
+        "observed_generation": generation,
+        "phase": story.phase,
+        "reason": story.reason,
+        "message": story.message,
+        "conditions": [*fresh, *kept],
+    }
+    status = previous.model_copy(update=update)
+    wire = changed(status, observed.resource)
+    return Plan(status=wire, notes=tuple(story_notes(previous, status, story)) if wire is not None else ())

@@ -1,0 +1,55 @@
+"""The Events that tell the story: one for each step from the status before to the status after."""
+
+from collections.abc import Iterator
+
+from finetune_api.keys import ConditionType, Phase, Reason
+from finetune_api.status import ConditionStatus, FineTuneJobStatus
+from finetune_operator.desired.metadata import run_name
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.state.observed import condition
+from finetune_operator.state.plan import Note
+from finetune_operator.state.story import Course, Story
+
+_MILESTONES = (ConditionType.TRAINED, ConditionType.EVALUATED, ConditionType.PUBLISHED)
+
+
+def notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus, story: Story) -> tuple[Note, ...]:
+    """Return what has happened between two statuses. Equal statuses have no story."""
+    return (*_run_notes(job, before, after), *_milestone_notes(before, after), *story_notes(before, after, story))
+
+
+def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus) -> Iterator[Note]:
+    old, new = before.run, after.run
+    if new is None:
+        return
+    replaced = old is not None and (old.id, old.launch) != (new.id, new.launch)
+    if old is not None and replaced and old.started_at and not old.finished_at:
+        yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} gives way to run {new.id}.")
+    if new.started_at and not new.finished_at and (old is None or replaced or not old.started_at):
+        yield Note(Reason.RUN_STARTED, f"Run {new.id} starts as Job {run_name(job, new.id)}.")
+    resumed = new.resumed_from_step
+    if resumed and (old is None or replaced or old.resumed_from_step != resumed):
+        yield Note(Reason.RESUMED, f"Run {new.id} resumed from the checkpoint of step {resumed}.")
+
+
+def _milestone_notes(before: FineTuneJobStatus, after: FineTuneJobStatus) -> Iterator[Note]:
+    same_run = before.run is not None and after.run is not None and before.run.id == after.run.id
+    for kind in _MILESTONES:
+        now = condition(after, kind)
+        was = condition(before, kind) if same_run else None
+        if now and now.status == ConditionStatus.TRUE and (was is None or was.status != ConditionStatus.TRUE):
+            yield Note(now.reason, now.message)
+
+
+def story_notes(before: FineTuneJobStatus, after: FineTuneJobStatus, story: Story) -> Iterator[Note]:
+    """Tell a new state, or a new hindrance. What merely goes on is in the conditions."""
+    if story.course is Course.STALLED:
+        told = condition(before, ConditionType.STALLED)
+        if told is None or (told.reason, told.message) != (story.reason, after.message):
+            yield Note(story.reason, story.message, warning=True)
+    elif story.hindered:
+        attempt = (before.run.attempt if before.run else 0, after.run.attempt if after.run else 0)
+        if before.reason != story.reason or (story.reason == Reason.RETRYING and attempt[0] != attempt[1]):
+            yield Note(story.reason, story.message, warning=True)
+    elif story.phase in (Phase.SUSPENDED, Phase.READY) and before.phase != story.phase:
+        yield Note(story.reason, story.message)

@@ -1,0 +1,109 @@
+"""Why a pod, or the whole run, failed: the trainer's last word, else what the kubelet and the Job say."""
+
+from finetune_api.failures import EXIT_CODE_OF, TERMINAL, FailureClass
+from finetune_api.handoff import TerminationReport
+from finetune_api.keys import Reason
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of
+from finetune_operator.state import pods
+from finetune_operator.state.run import Run, outcome
+from finetune_operator.state.story import Problem
+
+SIGKILL = 137
+AGAIN = "To train again, set spec.runId to a new value."
+
+_BY_CLASS = {
+    FailureClass.OUT_OF_MEMORY: "The GPU ran out of memory. Lower spec.training.batchSize or maxLength, or set"
+    " spec.training.gradientCheckpointing.",
+    FailureClass.PREEMPTED: "The pod was stopped from outside; it resumes from its newest checkpoint.",
+}
+
+
+def job_failure(job: FineTuneJob, run: Run) -> Problem:
+    """Say why the run failed."""
+    failed = next((c for c in _conditions(run.job) if c.get("type") == "Failed" and c.get("status") == "True"), None)
+    if failed is None:
+        return _without_result(run)
+    if failed.get("reason") == "DeadlineExceeded":
+        limit = job.spec.active_deadline_seconds
+        return Problem(
+            Reason.DEADLINE_EXCEEDED,
+            f"Training took longer than spec.activeDeadlineSeconds ({limit}). Raise it; finished stages and"
+            " checkpoints are lost with a new spec.runId only.",
+        )
+    problem = last_failure(job, run)
+    if problem is None:
+        return Problem(FailureClass.BUG, f"The training Job failed: {failed.get('message')}. {AGAIN}")
+    if failed.get("reason") == "BackoffLimitExceeded":
+        return Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
+    return problem
+
+
+def last_failure(job: FineTuneJob, run: Run) -> Problem | None:
+    """Say why the newest failed pod of the run failed; None when none did."""
+    pod = pods.newest(pod for pod in run.pods if pods.has_failed(pod))
+    return pod_failure(job, pod, pods.last_word(pod, job.run_id)) if pod else None
+
+
+def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | None) -> Problem:
+    """Say why a pod failed."""
+    if report and report.failure:
+        return Problem(report.failure.failure_class, report.failure.message)
+    end = pods.ended(pod) or {}
+    code = end.get("exitCode")
+    if end.get("reason") == "OOMKilled" or code == SIGKILL:
+        return Problem(FailureClass.OUT_OF_MEMORY, _out_of_memory(job, str(end.get("reason") or "")))
+    status = pod.get("status") or {}
+    if status.get("reason") == "Evicted":
+        return Problem(FailureClass.PREEMPTED, f"Pod {name_of(pod)} was evicted: {status.get('message')}")
+    if not end:
+        why = status.get("message") or status.get("reason") or "its node gave no reason"
+        return Problem(FailureClass.PREEMPTED, f"Pod {name_of(pod)} was stopped from outside: {why}")
+    failure = class_of(code) or FailureClass.BUG
+    default = f"The trainer ended with exit code {code} and no last word. See: kubectl logs {name_of(pod)}"
+    return Problem(failure, _BY_CLASS.get(failure, default))
+
+
+def is_terminal(pod: Manifest) -> bool:
+    """Whether the pod ended in a way that no retry can mend."""
+    return class_of((pods.ended(pod) or {}).get("exitCode")) in TERMINAL
+
+
+def class_of(exit_code: int | None) -> FailureClass | None:
+    """Return the class of failure that an exit code of the trainer stands for."""
+    return next((failure for failure, code in EXIT_CODE_OF.items() if code == exit_code), None)
+
+
+def attempts(job: Manifest | None) -> int:
+    """Return how many pods of the Job failed and were counted."""
+    status = (job or {}).get("status") or {}
+    waiting = (status.get("uncountedTerminatedPods") or {}).get("failed") or ()
+    return int(status.get("failed") or 0) + len(waiting)
+
+
+def _attempts(run: Run) -> str:
+    count = attempts(run.job)
+    return "1 attempt" if count == 1 else f"{count} attempts"
+
+
+def _conditions(job: Manifest | None) -> list[Manifest]:
+    return list(((job or {}).get("status") or {}).get("conditions") or ())
+
+
+def _out_of_memory(job: FineTuneJob, reason: str) -> str:
+    memory = job.spec.compute.memory
+    cause = "ran out of memory" if reason == "OOMKilled" else "was killed, most likely for want of memory"
+    return (
+        f"The training pod {cause} (spec.compute.memory is {memory}). Raise spec.compute.memory, or lower"
+        " spec.training.batchSize or maxLength."
+    )
+
+
+def _without_result(run: Run) -> Problem:
+    ended = run.job is not None and outcome(run.job) == "Complete"
+    what = "The training Job completed" if ended else "The training Job ended"
+    return Problem(
+        FailureClass.BUG,
+        f"{what}, but its pod's last message is gone or unreadable, so what it published is unknown. {AGAIN}",
+    )

@@ -1,0 +1,33 @@
+"""Whose Events are worth reading: the watches show that something does not get on, only Events say why."""
+
+from finetune_api.keys import Component
+from finetune_operator.kinds import CLAIM, Manifest
+from finetune_operator.manifests import is_deleting
+from finetune_operator.state import pods
+from finetune_operator.state.observed import Observed
+from finetune_operator.state.run import outcome
+
+
+def inquiries(observed: Observed) -> list[Manifest]:
+    """Return the Jobs without a pod, the pods that do not start, and the claims that those wait for."""
+    waiting_jobs = [job for job in observed.jobs if _waits_for_pod(job, observed)]
+    waiting_pods = [
+        pod
+        for component in Component
+        for pod in observed.pods(component)
+        if pods.phase_of(pod) == "Pending" and not is_deleting(pod)
+    ]
+    silent = [pod for pod in waiting_pods if _is_scheduled(pod)]
+    claims = [claim for claim in observed.of_kind(CLAIM) if (claim.get("status") or {}).get("phase") == "Pending"]
+    return [*waiting_jobs, *silent, *(claims if waiting_pods else ())]
+
+
+def _waits_for_pod(job: Manifest, observed: Observed) -> bool:
+    if is_deleting(job) or outcome(job) or (job.get("spec") or {}).get("suspend"):
+        return False
+    own = pods.pods_of(job, observed.pods(Component.TRAINING))
+    return all(pods.is_over(pod) for pod in own)
+
+
+def _is_scheduled(pod: Manifest) -> bool:
+    return bool((pod.get("spec") or {}).get("nodeName"))

@@ -1,0 +1,149 @@
+"""Puts the next status together, and tells whether it means something else than the present one."""
+
+from datetime import datetime
+
+from finetune_api.handoff import Progress, Stage
+from finetune_api.keys import ConditionType
+from finetune_api.status import (
+    ConditionStatus,
+    FineTuneJobStatus,
+    MetricsStatus,
+    ProgressStatus,
+    RunStatus,
+)
+from finetune_operator.desired.metadata import workspace_name
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import timestamp
+from finetune_operator.state import pods
+from finetune_operator.state.conditions import Milestones, conditions, fitting
+from finetune_operator.state.failure import attempts
+from finetune_operator.state.observed import Observed, condition
+from finetune_operator.state.progress import metrics_status, progress_status, score
+from finetune_operator.state.rollout import Rollout
+from finetune_operator.state.run import Run, RunState, launched_as
+from finetune_operator.state.story import Problem, Story
+
+_STAGES = list(Stage)
+
+
+def newest_progress(job: FineTuneJob, run: Run, observed: Observed) -> Progress | None:
+    """Return what the run's newest pod said last, if it is of this run."""
+    said = run.report.progress if run.report and run.report.progress else None
+    if said is None and run.pod is not None and observed.progress_pod_uid == run.pod["metadata"]["uid"]:
+        said = observed.progress
+    return said if said is not None and said.run_id == job.run_id else None
+
+
+def next_progress(
+    job: FineTuneJob, previous: FineTuneJobStatus, run: Run, progress: Progress | None
+) -> ProgressStatus | None:
+    """Return the progress for the status: the newest, else what is known of this run."""
+    over = run.state in (RunState.DONE, RunState.FAILED)
+    if progress is not None:
+        return progress_status(progress, over=over)
+    known = previous.progress if previous.run and previous.run.id == job.run_id else None
+    return known.model_copy(update={"eta": None, "eta_seconds": None}) if known and over else known
+
+
+def compose(
+    job: FineTuneJob,
+    previous: FineTuneJobStatus,
+    run: Run,
+    *,
+    rollout: Rollout,
+    story: Story,
+    progress: Progress | None,
+    failure: Problem | None,
+    now: datetime,
+) -> FineTuneJobStatus:
+    """Return the whole next status."""
+    same_run = previous.run is not None and previous.run.id == job.run_id
+    shown = next_progress(job, previous, run, progress)
+    figures = run.report.metrics if run.report else progress.metrics if progress else None
+    metrics = metrics_status(figures, previous.metrics if same_run else None)
+    milestones = _milestones(
+        job,
+        previous if same_run else FineTuneJobStatus(),
+        run,
+        rollout=rollout,
+        progress=shown,
+        metrics=metrics,
+        failure=failure,
+    )
+    return FineTuneJobStatus(
+        observed_generation=job.generation,
+        phase=story.phase,
+        message=fitting(story.message),
+        reason=story.reason,
+        conditions=conditions(story, milestones, previous, job.generation, now),
+        workspace=workspace_name(job) if run.state is RunState.LAUNCHING or run.job else previous.workspace,
+        run=_run_status(job, previous, run, progress, now),
+        progress=shown,
+        metrics=metrics,
+        score=score(job.spec.task, metrics),
+        artifact=run.artifact,
+        serving=rollout.status,
+    )
+
+
+def changed(next_status: FineTuneJobStatus, resource: Manifest) -> Manifest | None:
+    """Return the next status as data, None when it means what the resource already says."""
+    wire = next_status.to_wire()
+    return None if wire == (resource.get("status") or {}) else wire
+
+
+def _run_status(
+    job: FineTuneJob, previous: FineTuneJobStatus, run: Run, progress: Progress | None, now: datetime
+) -> RunStatus:
+    known = previous.run if previous.run and launched_as(job, previous) else None
+    over = run.state in (RunState.DONE, RunState.FAILED)
+    started = known.started_at if known else None
+    if started is None and run.job is not None:
+        started = run.job["metadata"].get("creationTimestamp")
+    elif started is None and run.state is RunState.LAUNCHING:
+        started = timestamp(now)
+    resumed = progress.resumed_from_step if progress else None
+    return RunStatus(
+        id=job.run_id,
+        launch=job.launch,
+        attempt=max(attempts(run.job), known.attempt if known and run.job is None else 0),
+        started_at=started,
+        finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
+        resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,
+    )
+
+
+def _milestones(
+    job: FineTuneJob,
+    known: FineTuneJobStatus,
+    run: Run,
+    *,
+    rollout: Rollout,
+    progress: ProgressStatus | None,
+    metrics: MetricsStatus | None,
+    failure: Problem | None,
+) -> Milestones:
+    """Say what is behind the run. known: the status, if it is of the same run; a milestone once reached stays."""
+    done = run.state is RunState.DONE
+    succeeded = run.pod is not None and pods.has_succeeded(run.pod)
+    stage = _STAGES.index(Stage(progress.stage)) if progress and progress.stage else -1
+    trained = done or succeeded or stage > _STAGES.index(Stage.TRAIN)
+    evaluated = done or succeeded or stage > _STAGES.index(Stage.EVALUATE)
+    value = score(job.spec.task, metrics)
+    published = f"Published to {run.artifact.uri}." if done and run.artifact else None
+    ready = published if not job.spec.serving.enabled else f"{published} It is served." if rollout.ready else None
+    return Milestones(
+        trained=_once(known, ConditionType.TRAINED, reached=trained, words=f"Run {job.run_id} is trained."),
+        evaluated=_once(
+            known, ConditionType.EVALUATED, reached=evaluated, words=f"Score: {value}." if value else "Evaluated."
+        ),
+        published=published,
+        ready=ready,
+        failure=failure,
+    )
+
+
+def _once(known: FineTuneJobStatus, kind: ConditionType, *, reached: bool, words: str) -> str | None:
+    told = condition(known, kind)
+    return words if reached or (told is not None and told.status == ConditionStatus.TRUE) else None

@@ -1,0 +1,92 @@
+"""What one reconciliation sees, read once."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from finetune_api.handoff import Progress
+from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
+from finetune_api.status import Condition, FineTuneJobStatus
+from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
+from finetune_operator.manifests import label_of, name_of
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The API server refused one of our children."""
+
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A FineTuneJob and everything around it.
+
+    children: what it owns, and its pods. departed: Jobs and pods that went since the status was last written.
+    foreign: objects that sit where a child should be but belong to somebody else. events: core/v1 Events about
+    a Job, pod or claim that does not get on. progress: the newest of the pod with uid `progress_pod_uid`.
+    """
+
+    resource: Manifest
+    children: tuple[Manifest, ...] = ()
+    departed: tuple[Manifest, ...] = ()
+    foreign: tuple[Manifest, ...] = ()
+    events: tuple[Manifest, ...] = ()
+    progress: Progress | None = None
+    progress_pod_uid: str = ""
+    refusal: Refusal | None = None
+
+    def of_kind(self, kind: Kind) -> list[Manifest]:
+        """Return the children of a kind."""
+        return of_kind(kind, self.children)
+
+    def child(self, kind: Kind, name: str) -> Manifest | None:
+        """Return the child of this name."""
+        return next((manifest for manifest in self.of_kind(kind) if name_of(manifest) == name), None)
+
+    @property
+    def jobs(self) -> list[Manifest]:
+        """The training Jobs, of whatever run."""
+        return self.of_kind(JOB)
+
+    @property
+    def config_maps(self) -> list[Manifest]:
+        """The job files, of whatever run."""
+        return self.of_kind(CONFIG_MAP)
+
+    @property
+    def deployments(self) -> list[Manifest]:
+        """The serving Deployments, of whatever run."""
+        return self.of_kind(DEPLOYMENT)
+
+    @property
+    def service(self) -> Manifest | None:
+        """The one Service."""
+        return next(iter(self.of_kind(SERVICE)), None)
+
+    def pods(self, component: Component) -> list[Manifest]:
+        """Return the training or the serving pods."""
+        return [pod for pod in self.of_kind(POD) if label_of(pod, LABEL_COMPONENT) == component]
+
+
+def of_kind(kind: Kind, manifests: Iterable[Manifest]) -> list[Manifest]:
+    """Return the manifests of one kind."""
+    return [manifest for manifest in manifests if manifest["kind"] == kind.kind]
+
+
+def previous_status(resource: Manifest) -> FineTuneJobStatus:
+    """Return the status as last written; parts that another release wrote and this one cannot read are left out."""
+    status = resource.get("status") or {}
+    try:
+        return FineTuneJobStatus.model_validate(status)
+    except ValidationError as error:
+        unreadable = {detail["loc"][0] for detail in error.errors()}
+        return FineTuneJobStatus.model_validate({key: value for key, value in status.items() if key not in unreadable})
+
+
+def condition(status: FineTuneJobStatus, kind: ConditionType) -> Condition | None:
+    """Return the condition of this type."""
+    return next((found for found in status.conditions or () if found.type == kind), None)

@@ -1,0 +1,140 @@
+"""Why a pod is not running yet, in words that say what to do."""
+
+import re
+from collections.abc import Iterable
+
+from finetune_api.compute import PodPlacement
+from finetune_api.keys import Reason
+from finetune_api.spec import FineTuneJobSpec
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of
+from finetune_operator.state import pods
+from finetune_operator.state.scheduling import unschedulable
+from finetune_operator.state.story import Problem
+
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInspectImage")
+CREATE_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+VOLUME_EVENTS = ("FailedMount", "FailedAttachVolume", "ProvisioningFailed", "FailedBinding")
+DETAIL_LIMIT = 600
+
+_SECRET = re.compile(r'secret "([^"]+)" not found')
+_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_CONFIG_MAP = re.compile(r'configmap "([^"]+)" not found')
+
+
+def pod_problem(
+    pod: Manifest, events: Iterable[Manifest], spec: FineTuneJobSpec, placement: PodPlacement, block: str
+) -> Problem | None:
+    """Say what keeps a pod from running; None when nothing is known to.
+
+    events: core/v1 Events about the pod and its claims. block: the part of the spec that places the pod.
+    """
+    found = list(events)
+    scheduling = unschedulable(pod, placement, block)
+    if scheduling is not None:
+        return (volume_problem(found, spec) if scheduling.reason == Reason.VOLUME_NOT_READY else None) or scheduling
+    return _container_problem(pod, spec, block) or volume_problem(found, spec)
+
+
+def creation_problem(events: Iterable[Manifest]) -> Problem | None:
+    """Say why a controller could not create its pod, from its FailedCreate Events."""
+    event = _latest(events, ("FailedCreate",))
+    return refusal_problem(str(event.get("message") or "")) if event else None
+
+
+def refusal_problem(message: str) -> Problem:
+    """Explain why the API server refused an object."""
+    detail = _short(message)
+    if "exceeded quota" in message or "failed quota" in message:
+        return Problem(Reason.QUOTA_EXCEEDED, f"The namespace's quota is used up: {detail}. Free or raise it.")
+    if "violates PodSecurity" in message:
+        advice = "Label the namespace pod-security.kubernetes.io/enforce with a level that allows it"
+        return Problem(Reason.ADMISSION_REFUSED, f"Pod Security refused the pod: {detail}. {advice}.")
+    return Problem(Reason.ADMISSION_REFUSED, f"The API server refused an object of this job: {detail}")
+
+
+def volume_problem(events: Iterable[Manifest], spec: FineTuneJobSpec) -> Problem | None:
+    """Say which volume, or Secret, is not there, from the Events about a pod and its claims."""
+    event = _latest(events, VOLUME_EVENTS)
+    if event is None:
+        return None
+    message = str(event.get("message") or "")
+    secret, claim, config = _SECRET.search(message), _CLAIM.search(message), _CONFIG_MAP.search(message)
+    if secret:
+        return secret_problem(secret[1], spec)
+    if claim:
+        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {claim[1]} does not exist. Create it.")
+    if config:
+        return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {config[1]} does not exist yet.")
+    about = event.get("involvedObject") or {}
+    where = f"{about.get('kind', 'object')} {about.get('name', '')}".strip()
+    return Problem(Reason.VOLUME_NOT_READY, f"A volume is not ready ({where}): {_short(message)}")
+
+
+def secret_problem(name: str, spec: FineTuneJobSpec) -> Problem:
+    """Name the missing Secret and the fields of the spec that ask for it."""
+    blocks = (
+        ("model", spec.model.secret_ref),
+        ("dataset", spec.dataset.secret_ref),
+        ("output", spec.output.secret_ref),
+    )
+    asked = [f"spec.{block}.secretRef" for block, reference in blocks if reference and reference.name == name]
+    where = f" ({', '.join(asked)})" if asked else ""
+    return Problem(Reason.SECRET_NOT_FOUND, f"Secret {name}{where} does not exist in this namespace. Create it.")
+
+
+def _container_problem(pod: Manifest, spec: FineTuneJobSpec, block: str) -> Problem | None:
+    for status in pods.container_statuses(pod):
+        waiting = (status.get("state") or {}).get("waiting") or {}
+        reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
+        if reason in IMAGE_REASONS:
+            return Problem(Reason.IMAGE_PULL_FAILED, _image_message(status, reason, message, block))
+        if reason in CREATE_REASONS:
+            secret = _SECRET.search(message)
+            if secret:
+                return secret_problem(secret[1], spec)
+            return Problem(Reason.CONTAINER_NOT_STARTING, f"Container {status['name']} cannot start: {_short(message)}")
+        if reason == "CrashLoopBackOff":
+            return Problem(Reason.CONTAINER_NOT_STARTING, _crash_message(pod, status))
+    return None
+
+
+def _image_message(status: Manifest, reason: str, message: str, block: str) -> str:
+    image = status.get("image") or "?"
+    if reason == "InvalidImageName":
+        return f"{image!r} is no valid image name. Correct {block}.image, or the operator's trainer image."
+    # The kubelet alternates between the error and the back-off that quotes it: say the same for both.
+    why = ""
+    if "not found" in message or "NotFound" in message:
+        why = " (not found)"
+    elif "unauthorized" in message.lower() or "denied" in message or "authentication" in message.lower():
+        why = " (access denied)"
+    return (
+        f"Image {image} cannot be pulled{why}. Correct {block}.image or the operator's trainer image, or give the"
+        " namespace's default ServiceAccount an image pull secret."
+    )
+
+
+def _crash_message(pod: Manifest, status: Manifest) -> str:
+    end = (status.get("lastState") or {}).get("terminated") or {}
+    last = _short(str(end.get("message") or "")) or f"exit code {end.get('exitCode')}"
+    return (
+        f"Container {status['name']} of pod {name_of(pod)} crashes again and again: {last}."
+        f" See: kubectl logs {name_of(pod)} -c {status['name']} --previous"
+    )
+
+
+def _latest(events: Iterable[Manifest], reasons: tuple[str, ...]) -> Manifest | None:
+    matching = [event for event in events if event.get("reason") in reasons]
+    return max(matching, key=_time, default=None)
+
+
+def _time(event: Manifest) -> str:
+    series = event.get("series") or {}
+    times = (event.get("lastTimestamp"), series.get("lastObservedTime"), event.get("eventTime"))
+    return max((str(time) for time in times if time), default="")
+
+
+def _short(message: str) -> str:
+    line = " ".join(message.split()).rstrip(".")
+    return line if len(line) <= DETAIL_LIMIT else f"{line[: DETAIL_LIMIT - 1]}…"

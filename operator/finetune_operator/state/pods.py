@@ -1,0 +1,75 @@
+"""Reading pods: how far they are, how they ended, and what they said last."""
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from finetune_api.handoff import TerminationReport
+from finetune_operator.desired.training_job import TRAINER
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import controller_of, is_deleting, name_of, uid_of
+
+
+def newest(pods: Iterable[Manifest]) -> Manifest | None:
+    """Return the pod that was created last."""
+    return max(pods, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), name_of(pod)), default=None)
+
+
+def pods_of(job: Manifest, pods: Iterable[Manifest]) -> list[Manifest]:
+    """Return the pods that this Job made."""
+    return [pod for pod in pods if (controller_of(pod) or {}).get("uid") == uid_of(job)]
+
+
+def phase_of(pod: Manifest) -> str:
+    """Return status.phase."""
+    return str((pod.get("status") or {}).get("phase") or "Pending")
+
+
+def is_over(pod: Manifest) -> bool:
+    """Whether no container of the pod runs, or ever will."""
+    return phase_of(pod) in ("Succeeded", "Failed")
+
+
+def is_running(pod: Manifest) -> bool:
+    """Whether the trainer works right now."""
+    return phase_of(pod) == "Running" and not is_deleting(pod) and ended(pod) is None
+
+
+def container_statuses(pod: Manifest) -> list[Manifest]:
+    """Return the states of all containers, in the order in which they start."""
+    status = pod.get("status") or {}
+    return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
+
+
+def trainer_status(pod: Manifest) -> Manifest:
+    """Return the state of the trainer's container."""
+    return next((status for status in container_statuses(pod) if status.get("name") == TRAINER), {})
+
+
+def ended(pod: Manifest) -> Manifest | None:
+    """Return how the trainer's container ended (exit code, reason, message), None while it has not."""
+    return (trainer_status(pod).get("state") or {}).get("terminated")
+
+
+def has_succeeded(pod: Manifest) -> bool:
+    """Whether the trainer ended with exit code 0."""
+    end = ended(pod)
+    return end is not None and end.get("exitCode") == 0
+
+
+def has_failed(pod: Manifest) -> bool:
+    """Whether the trainer, or the pod as a whole, ended otherwise."""
+    end = ended(pod)
+    return phase_of(pod) == "Failed" or (end is not None and end.get("exitCode") != 0)
+
+
+def last_word(pod: Manifest, run_id: str) -> TerminationReport | None:
+    """Return the trainer's termination message, None when it left none about this run."""
+    message = (ended(pod) or {}).get("message")
+    if not message:
+        return None
+    try:
+        report = TerminationReport.model_validate_json(message)
+    except ValidationError:
+        return None
+    return report if report.run_id == run_id else None

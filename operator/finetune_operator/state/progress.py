@@ -1,0 +1,85 @@
+"""Progress, metrics and the score, as the status shows them."""
+
+import math
+from collections.abc import Mapping
+
+from finetune_api.handoff import Metrics, Progress
+from finetune_api.status import MetricsStatus, ProgressStatus
+from finetune_api.task import Task
+
+METRIC_LIMIT = 64
+METRIC_NAME_LIMIT = 128
+SIGNIFICANT_DIGITS = 6
+SECONDS_PER_MINUTE = 60
+SECONDS_PER_HOUR = 3600
+
+MAIN_METRIC = {Task.SEQUENCE_CLASSIFICATION: "accuracy", Task.SFT: "loss"}
+
+
+def progress_status(progress: Progress, *, over: bool) -> ProgressStatus:
+    """Return the progress for the status. over: the pod has ended, so nothing is left to wait for."""
+    step, total = progress.step, progress.total_steps
+    percent = min(100, 100 * step // total) if total else None
+    eta = None if over else _whole(progress.eta_seconds)
+    return ProgressStatus(
+        stage=progress.stage.value,
+        step=step,
+        total_steps=total,
+        percent=percent,
+        display=f"{step}/{total} {percent}%" if total else str(step),
+        epoch=_rounded(progress.epoch),
+        loss=_rounded(progress.loss),
+        learning_rate=_rounded(progress.learning_rate),
+        eta_seconds=eta,
+        eta=duration(eta) if eta is not None else None,
+        samples_per_second=_rounded(progress.samples_per_second),
+        tokens_per_second=_rounded(progress.tokens_per_second),
+        trainable_parameters=progress.trainable_parameters,
+    )
+
+
+def duration(seconds: int) -> str:
+    """Write a time span for people: 42s, 4m10s, 2h05m."""
+    if seconds < SECONDS_PER_MINUTE:
+        return f"{seconds}s"
+    if seconds < SECONDS_PER_HOUR:
+        return f"{seconds // SECONDS_PER_MINUTE}m{seconds % SECONDS_PER_MINUTE:02d}s"
+    return f"{seconds // SECONDS_PER_HOUR}h{seconds % SECONDS_PER_HOUR // SECONDS_PER_MINUTE:02d}m"
+
+
+def metrics_status(newest: Metrics | None, known: MetricsStatus | None) -> MetricsStatus | None:
+    """Return the figures: what was said last, and from before what was not said again."""
+    known = known or MetricsStatus()
+    newest = newest or Metrics()
+    merged = MetricsStatus(
+        train=_figures(newest.train) or known.train,
+        evaluation=_figures(newest.evaluation) or known.evaluation,
+        baseline=_figures(newest.baseline) or known.baseline,
+    )
+    return merged if merged != MetricsStatus() else None
+
+
+def score(task: Task, metrics: MetricsStatus | None) -> str | None:
+    """Return the task's main metric, tuned against base: 0.912 (base 0.508)."""
+    name = MAIN_METRIC[task]
+    tuned = ((metrics and metrics.evaluation) or {}).get(name)
+    base = ((metrics and metrics.baseline) or {}).get(name)
+    if tuned is None:
+        return None
+    return f"{tuned:.3f}" if base is None else f"{tuned:.3f} (base {base:.3f})"
+
+
+def _figures(figures: Mapping[str, float]) -> dict[str, float] | None:
+    """Return the figures that JSON can hold, as many as the status takes."""
+    kept = {name: _rounded(value) for name, value in sorted(figures.items()) if len(name) <= METRIC_NAME_LIMIT}
+    return dict([(name, value) for name, value in kept.items() if value is not None][:METRIC_LIMIT]) or None
+
+
+def _rounded(value: float | None) -> float | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+def _whole(value: float | None) -> int | None:
+    return max(0, round(value)) if value is not None and math.isfinite(value) else None

@@ -1,0 +1,193 @@
+"""Where the run that the spec asks for stands, and what has to be stopped for it: the supersede decision.
+
+At most one training Job works for a FineTuneJob at any time, and never do pods of two runs.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from finetune_api.handoff import TerminationReport
+from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_RUN, Component, ConditionType
+from finetune_api.sources import parse_source
+from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import JOB, POD, Manifest
+from finetune_operator.manifests import annotation_of, is_deleting, label_of, name_of
+from finetune_operator.state import pods
+from finetune_operator.state.observed import Observed, condition, of_kind
+
+
+class RunState(Enum):
+    """Where a run stands."""
+
+    DONE = auto()
+    FAILED = auto()
+    STOPPING = auto()
+    SUSPENDED = auto()
+    LAUNCHING = auto()
+    ACTIVE = auto()
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run that the spec asks for.
+
+    job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: Jobs to delete.
+    blockers: names of what must be gone before the run's Job may be created.
+    """
+
+    state: RunState
+    job: Manifest | None = None
+    pods: tuple[Manifest, ...] = ()
+    stop: tuple[Manifest, ...] = ()
+    blockers: tuple[str, ...] = ()
+    artifact: ArtifactStatus | None = None
+    report: TerminationReport | None = None
+
+    @property
+    def pod(self) -> Manifest | None:
+        """The newest pod."""
+        return pods.newest(self.pods)
+
+
+def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) -> Run:
+    """Decide where the run stands."""
+    current = _current(job, observed)
+    own_pods = _pods(current, observed)
+    report = _report(job, own_pods)
+    fresh = _artifact(job, own_pods)
+    artifact = fresh or previous.artifact
+    done = fresh is not None or _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
+    if current is None and done:
+        report = _report(job, _pods(_kept(job, observed), observed))
+    others = _others(job, observed, current, artifact, done=done)
+    stop = tuple(other for other in others if not is_deleting(other))
+    blockers = _blockers(observed, others, current)
+    state = _state(job, previous, current, done=done, blocked=bool(blockers))
+    return Run(state, current, own_pods, stop, blockers, artifact, report)
+
+
+def _state(
+    job: FineTuneJob, previous: FineTuneJobStatus, current: Manifest | None, *, done: bool, blocked: bool
+) -> RunState:
+    if done:
+        return RunState.DONE
+    if (current is not None and outcome(current)) or (current is None and _has_ended(job, previous)):
+        return RunState.FAILED
+    if current is not None:
+        return RunState.STOPPING if is_deleting(current) else RunState.ACTIVE
+    if blocked:
+        return RunState.STOPPING
+    return RunState.SUSPENDED if job.spec.suspend else RunState.LAUNCHING
+
+
+def is_published(job: FineTuneJob, artifact: ArtifactStatus) -> bool:
+    """Whether the artifact is this run's, and lies where the spec wants it."""
+    if artifact.run != job.run_id:
+        return False
+    try:
+        return parse_source(artifact.uri) == parse_source(job.spec.output.destination).child(job.run_id)
+    except ValueError:
+        return False
+
+
+def outcome(training_job: Manifest) -> str | None:
+    """Return the final condition of a Job, Complete or Failed; None while it may still go on."""
+    for found in (training_job.get("status") or {}).get("conditions") or ():
+        if found.get("type") in ("Complete", "Failed") and found.get("status") == "True":
+            return str(found["type"])
+    return None
+
+
+def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
+    """Whether the recorded run is the one that the spec asks for."""
+    run = previous.run
+    return run is not None and run.id == job.run_id and run.launch == job.launch
+
+
+def _has_ended(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
+    run = previous.run
+    return launched_as(job, previous) and run is not None and run.finished_at is not None
+
+
+def _has_succeeded(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
+    return _has_ended(job, previous) and not is_recorded_failure(previous)
+
+
+def _is_current(job: FineTuneJob, training_job: Manifest) -> bool:
+    is_run = label_of(training_job, LABEL_RUN) == job.run_id
+    return is_run and annotation_of(training_job, ANNOTATION_LAUNCH) == job.launch
+
+
+def _current(job: FineTuneJob, observed: Observed) -> Manifest | None:
+    """Return the run's Job; one that is gone counts if it had ended, so that it is not made again."""
+    live = [found for found in observed.jobs if _is_current(job, found)]
+    gone = [found for found in of_kind(JOB, observed.departed) if _is_current(job, found) and outcome(found)]
+    return next(iter((*live, *gone)), None)
+
+
+def _kept(job: FineTuneJob, observed: Observed) -> Manifest | None:
+    """Return an ended Job of the run that was launched with other means (memory, destination)."""
+    return next((found for found in observed.jobs if label_of(found, LABEL_RUN) == job.run_id), None)
+
+
+def _pods(training_job: Manifest | None, observed: Observed) -> tuple[Manifest, ...]:
+    if training_job is None:
+        return ()
+    known = [*of_kind(POD, observed.departed), *observed.pods(Component.TRAINING)]
+    return tuple(pods.pods_of(training_job, known))
+
+
+def _report(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> TerminationReport | None:
+    """Return the last word of the pod that succeeded, else of the newest that ended."""
+    ended = [pod for pod in own_pods if pods.ended(pod)]
+    best = pods.newest(pod for pod in ended if pods.has_succeeded(pod)) or pods.newest(ended)
+    return pods.last_word(best, job.run_id) if best else None
+
+
+def _artifact(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> ArtifactStatus | None:
+    """Return what a pod that succeeded has published."""
+    for pod in own_pods:
+        report = pods.last_word(pod, job.run_id) if pods.has_succeeded(pod) else None
+        if report and report.artifact:
+            published = report.artifact
+            return ArtifactStatus(
+                run=job.run_id,
+                uri=published.uri,
+                digest=published.digest,
+                size_bytes=published.size_bytes,
+                base_revision=published.base_revision,
+            )
+    return None
+
+
+def _others(
+    job: FineTuneJob,
+    observed: Observed,
+    current: Manifest | None,
+    artifact: ArtifactStatus | None,
+    *,
+    done: bool,
+) -> list[Manifest]:
+    """Return Jobs that are not wanted. The ended Job of the published run stays: its pod holds the report."""
+    kept_run = artifact.run if artifact else None
+
+    def stays(other: Manifest) -> bool:
+        has_ended = outcome(other) is not None
+        return has_ended and label_of(other, LABEL_RUN) == kept_run and (done or kept_run != job.run_id)
+
+    return [other for other in observed.jobs if other is not current and not stays(other)]
+
+
+def _blockers(observed: Observed, others: list[Manifest], current: Manifest | None) -> tuple[str, ...]:
+    """Name what a new Job has to wait for: unwanted Jobs, and training pods that may still work."""
+    training_pods = observed.pods(Component.TRAINING)
+    own = pods.pods_of(current, training_pods) if current is not None else []
+    working = [pod for pod in training_pods if not pods.is_over(pod) and pod not in own]
+    return tuple(sorted(f"{found['kind']} {name_of(found)}" for found in (*others, *working)))
+
+
+def is_recorded_failure(previous: FineTuneJobStatus) -> bool:
+    """Whether the status already says that the recorded run failed."""
+    succeeded = condition(previous, ConditionType.SUCCEEDED)
+    return succeeded is not None and succeeded.status == ConditionStatus.FALSE

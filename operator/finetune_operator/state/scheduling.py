@@ -1,0 +1,45 @@
+"""Why a pod finds no node, in words that say what to do."""
+
+import re
+
+from finetune_api.compute import PodPlacement
+from finetune_api.keys import Reason
+from finetune_operator.kinds import Manifest
+from finetune_operator.state.story import Problem
+
+_MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
+
+
+def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem | None:
+    """Explain the scheduler's verdict on a pod; None when it has given none.
+
+    block: the part of the spec that places the pod, such as spec.compute.
+    """
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    verdict = next((c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"), None)
+    if verdict is None or verdict.get("reason") not in ("Unschedulable", "SchedulerError"):
+        return None
+    detail = str(verdict.get("message") or "").split(" preemption:")[0].strip()
+    missing = _MISSING_CLAIM.search(detail)
+    if missing:
+        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
+    if "unbound immediate PersistentVolumeClaims" in detail:
+        return Problem(Reason.VOLUME_NOT_READY, "A volume is not bound yet. See: kubectl describe pvc")
+    advice = " ".join(_advice(detail, placement, block))
+    return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
+
+
+def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
+    asked = {"cpu": ("cpu", placement.cpu), "memory": ("memory", placement.memory)}
+    asked[placement.gpu_resource_name] = ("gpus", placement.gpus)
+    found = []
+    for resource in dict.fromkeys(match[2] for match in _SHORT_OF.finditer(detail)):
+        field, amount = asked.get(resource, ("", ""))
+        ask = f"{block}.{field} asks for {amount} {resource}" if field else f"The pod asks for {resource}"
+        found.append(f"{ask}; lower it, wait until it is free, or add a node.")
+    if "didn't match Pod's node affinity/selector" in detail:
+        found.append(f"No node carries the labels of {block}.nodeSelector.")
+    if "untolerated taint" in detail:
+        found.append(f"Tolerate the taint in {block}.tolerations.")
+    return found

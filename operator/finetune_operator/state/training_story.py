@@ -1,0 +1,90 @@
+"""The headline of a run that is not done: waiting, training, retrying, suspended or failed."""
+
+from finetune_api.handoff import Stage
+from finetune_api.keys import ConditionType, Phase, Reason
+from finetune_api.status import FineTuneJobStatus, ProgressStatus
+from finetune_operator.desired.metadata import run_name
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of
+from finetune_operator.state import pods
+from finetune_operator.state.failure import attempts, is_terminal, job_failure, last_failure
+from finetune_operator.state.observed import Observed, condition
+from finetune_operator.state.pending_reason import creation_problem, pod_problem
+from finetune_operator.state.run import Run, RunState, is_recorded_failure, launched_as
+from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
+
+_STAGES = {
+    Stage.EVALUATE: (Phase.EVALUATING, Reason.EVALUATING, "Tuned and base model are evaluated."),
+    Stage.EXPORT: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is merged."),
+    Stage.PUSH: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is published."),
+}
+
+
+def training_story(
+    job: FineTuneJob,
+    previous: FineTuneJobStatus,
+    run: Run,
+    observed: Observed,
+    progress: ProgressStatus | None,
+) -> Story:
+    """Return the headline of a run that is not done."""
+    if run.state is RunState.FAILED:
+        return stalled(run_failure(job, previous, run))
+    if job.spec.suspend:
+        return _suspended(run)
+    if run.state is RunState.STOPPING:
+        waits = ", ".join(run.blockers) or (name_of(run.job) if run.job else "")
+        message = f"Waiting until what ran before is gone: {waits}."
+        return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, message)
+    if run.pod is None or pods.has_failed(run.pod):
+        return _between_pods(job, run, observed)
+    if pods.is_running(run.pod) or pods.ended(run.pod):
+        return _running(job, run.pod, progress, previous)
+    return _waiting(job, run.pod, observed)
+
+
+def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Problem:
+    """Return why the run failed, as the status already tells it: the pods that it was read from may be gone."""
+    told = condition(previous, ConditionType.SUCCEEDED)
+    if told is not None and launched_as(job, previous) and is_recorded_failure(previous):
+        return Problem(told.reason, told.message)
+    return job_failure(job, run)
+
+
+def _suspended(run: Run) -> Story:
+    if run.pod is not None and not pods.is_over(run.pod):
+        message = f"Pod {name_of(run.pod)} saves a checkpoint and stops."
+        return going_on(Phase.SUSPENDED, Reason.SUSPENDED, message)
+    return settled(Phase.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true. Set it to false to go on.")
+
+
+def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
+    problem = creation_problem(observed.events)
+    if problem is not None:
+        return hindered(Phase.PENDING, problem)
+    failure = last_failure(job, run)
+    if failure is None:
+        message = f"Training Job {run_name(job, job.run_id)} is creating its pod."
+        return going_on(Phase.PENDING, Reason.CREATING_POD, message)
+    if run.pod is not None and is_terminal(run.pod):
+        return hindered(Phase.TRAINING, failure)
+    count = attempts(run.job)
+    message = f"{failure.message} Attempt {count + 1} of {job.spec.max_retries + 1} follows."
+    return hindered(Phase.TRAINING, Problem(Reason.RETRYING, message))
+
+
+def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
+    problem = pod_problem(pod, observed.events, job.spec, job.spec.compute, "spec.compute")
+    if problem is not None:
+        return hindered(Phase.PENDING, problem)
+    return going_on(Phase.PENDING, Reason.POD_STARTING, f"Pod {name_of(pod)} is starting.")
+
+
+def _running(job: FineTuneJob, pod: Manifest, progress: ProgressStatus | None, previous: FineTuneJobStatus) -> Story:
+    stage = progress.stage if progress else None
+    if stage in _STAGES:
+        return going_on(*_STAGES[Stage(stage)])
+    resumed = previous.run.resumed_from_step if previous.run and launched_as(job, previous) else None
+    origin = f", resumed from step {resumed}" if resumed else ""
+    return going_on(Phase.TRAINING, Reason.TRAINING, f"Run {job.run_id} trains in pod {name_of(pod)}{origin}.")

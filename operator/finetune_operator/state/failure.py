@@ -7,6 +7,7 @@ from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
+from finetune_operator.state.deadline import deadline_message, failed_by_deadline
 from finetune_operator.state.run import Run, outcome
 from finetune_operator.state.story import Problem
 
@@ -25,13 +26,8 @@ def job_failure(job: FineTuneJob, run: Run) -> Problem:
     failed = next((c for c in _conditions(run.job) if c.get("type") == "Failed" and c.get("status") == "True"), None)
     if failed is None:
         return _without_result(run)
-    if failed.get("reason") == "DeadlineExceeded":
-        limit = job.spec.active_deadline_seconds
-        return Problem(
-            Reason.DEADLINE_EXCEEDED,
-            f"Training took longer than spec.activeDeadlineSeconds ({limit}). Raise it; finished stages and"
-            " checkpoints are lost with a new spec.runId only.",
-        )
+    if run.job is not None and failed_by_deadline(run.job):
+        return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(job))
     problem = last_failure(job, run)
     if problem is None:
         return Problem(FailureClass.BUG, f"The training Job failed: {failed.get('message')}. {AGAIN}")

@@ -17,7 +17,7 @@ def inquiries(observed: Observed) -> list[Manifest]:
         for pod in observed.pods(component)
         if pods.phase_of(pod) == "Pending" and not is_deleting(pod)
     ]
-    silent = [pod for pod in waiting_pods if _is_scheduled(pod)]
+    silent = [pod for pod in waiting_pods if pods.is_scheduled(pod)]
     claims = [claim for claim in observed.of_kind(CLAIM) if (claim.get("status") or {}).get("phase") == "Pending"]
     return [*waiting_jobs, *silent, *(claims if waiting_pods else ())]
 
@@ -27,7 +27,3 @@ def _waits_for_pod(job: Manifest, observed: Observed) -> bool:
         return False
     own = pods.pods_of(job, observed.pods(Component.TRAINING))
     return all(pods.is_over(pod) for pod in own)
-
-
-def _is_scheduled(pod: Manifest) -> bool:
-    return bool((pod.get("spec") or {}).get("nodeName"))

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
 from finetune_api.spec import FineTuneJobSpec
-from finetune_operator.kinds import Manifest
+from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
+from finetune_operator.state.observed import Observed
 from finetune_operator.state.scheduling import unschedulable
 from finetune_operator.state.story import Problem
 
@@ -23,17 +24,18 @@ _CONFIG_MAP = re.compile(r'configmap "([^"]+)" not found')
 
 
 def pod_problem(
-    pod: Manifest, events: Iterable[Manifest], spec: FineTuneJobSpec, placement: PodPlacement, block: str
+    pod: Manifest, observed: Observed, spec: FineTuneJobSpec, placement: PodPlacement, block: str
 ) -> Problem | None:
     """Say what keeps a pod from running; None when nothing is known to.
 
-    events: core/v1 Events about the pod and its claims. block: the part of the spec that places the pod.
+    observed: for the Events about the pod and its claims. block: the part of the spec that places the pod.
     """
-    found = list(events)
     scheduling = unschedulable(pod, placement, block)
-    if scheduling is not None:
-        return (volume_problem(found, spec) if scheduling.reason == Reason.VOLUME_NOT_READY else None) or scheduling
-    return _container_problem(pod, spec, block) or volume_problem(found, spec)
+    if scheduling is None:
+        return _container_problem(pod, spec, block) or volume_problem(observed.events, spec)
+    if scheduling.reason != Reason.VOLUME_NOT_READY:
+        return scheduling
+    return volume_problem(observed.events, spec) or _unbound_claim(observed) or scheduling
 
 
 def creation_problem(events: Iterable[Manifest]) -> Problem | None:
@@ -81,6 +83,18 @@ def secret_problem(name: str, spec: FineTuneJobSpec) -> Problem:
     asked = [f"spec.{block}.secretRef" for block, reference in blocks if reference and reference.name == name]
     where = f" ({', '.join(asked)})" if asked else ""
     return Problem(Reason.SECRET_NOT_FOUND, f"Secret {name}{where} does not exist in this namespace. Create it.")
+
+
+def _unbound_claim(observed: Observed) -> Problem | None:
+    for claim in observed.of_kind(CLAIM):
+        if (claim.get("status") or {}).get("phase") == "Pending":
+            name, storage_class = name_of(claim), (claim.get("spec") or {}).get("storageClassName")
+            of_class = f"storage class {storage_class}" if storage_class else "the default storage class"
+            return Problem(
+                Reason.VOLUME_NOT_READY,
+                f"PersistentVolumeClaim {name} ({of_class}) is not bound yet. See: kubectl describe pvc {name}",
+            )
+    return None
 
 
 def _container_problem(pod: Manifest, spec: FineTuneJobSpec, block: str) -> Problem | None:

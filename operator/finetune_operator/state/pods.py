@@ -30,6 +30,11 @@ def is_over(pod: Manifest) -> bool:
     return phase_of(pod) in ("Succeeded", "Failed")
 
 
+def is_scheduled(pod: Manifest) -> bool:
+    """Whether the pod has a node."""
+    return bool((pod.get("spec") or {}).get("nodeName"))
+
+
 def is_running(pod: Manifest) -> bool:
     """Whether the trainer works right now."""
     return phase_of(pod) == "Running" and not is_deleting(pod) and ended(pod) is None

@@ -14,6 +14,7 @@ from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import JOB, POD, Manifest
 from finetune_operator.manifests import annotation_of, is_deleting, label_of, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.deadline import has_more_time, is_overruled
 from finetune_operator.state.observed import Observed, condition, of_kind
 
 
@@ -106,8 +107,10 @@ def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
 
 
 def _has_ended(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
-    run = previous.run
-    return launched_as(job, previous) and run is not None and run.finished_at is not None
+    run, told = previous.run, condition(previous, ConditionType.SUCCEEDED)
+    if run is None or run.finished_at is None or (told is not None and is_overruled(job, told)):
+        return False
+    return launched_as(job, previous)
 
 
 def _has_succeeded(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
@@ -116,7 +119,8 @@ def _has_succeeded(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
 
 def _is_current(job: FineTuneJob, training_job: Manifest) -> bool:
     is_run = label_of(training_job, LABEL_RUN) == job.run_id
-    return is_run and annotation_of(training_job, ANNOTATION_LAUNCH) == job.launch
+    is_launch = annotation_of(training_job, ANNOTATION_LAUNCH) == job.launch
+    return is_run and is_launch and not has_more_time(job, training_job)
 
 
 def _current(job: FineTuneJob, observed: Observed) -> Manifest | None:

@@ -25,7 +25,7 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
     if missing:
         return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
     if "unbound immediate PersistentVolumeClaims" in detail:
-        return Problem(Reason.VOLUME_NOT_READY, "A volume is not bound yet. See: kubectl describe pvc")
+        return Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
     advice = " ".join(_advice(detail, placement, block))
     return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
 

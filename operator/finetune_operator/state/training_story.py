@@ -65,8 +65,7 @@ def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
         return hindered(Phase.PENDING, problem)
     failure = last_failure(job, run)
     if failure is None:
-        message = f"Training Job {run_name(job, job.run_id)} is creating its pod."
-        return going_on(Phase.PENDING, Reason.CREATING_POD, message)
+        return _creating(job)
     if run.pod is not None and is_terminal(run.pod):
         return hindered(Phase.TRAINING, failure)
     count = attempts(run.job)
@@ -75,10 +74,17 @@ def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
 
 
 def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
-    problem = pod_problem(pod, observed.events, job.spec, job.spec.compute, "spec.compute")
+    problem = pod_problem(pod, observed, job.spec, job.spec.compute, "spec.compute")
     if problem is not None:
         return hindered(Phase.PENDING, problem)
+    if not pods.is_scheduled(pod):
+        return _creating(job)
     return going_on(Phase.PENDING, Reason.POD_STARTING, f"Pod {name_of(pod)} is starting.")
+
+
+def _creating(job: FineTuneJob) -> Story:
+    message = f"Training Job {run_name(job, job.run_id)} is creating its pod."
+    return going_on(Phase.PENDING, Reason.CREATING_POD, message)
 
 
 def _running(job: FineTuneJob, pod: Manifest, progress: ProgressStatus | None, previous: FineTuneJobStatus) -> Story:

@@ -1,0 +1,35 @@
+"""The one failure that an edit of the spec undoes without a new run: time was up, and there is more of it now."""
+
+from finetune_api.keys import Reason
+from finetune_api.status import Condition
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import Manifest
+
+
+def deadline_message(job: FineTuneJob) -> str:
+    """Say that the run's time is up. It names the limit, so that under another limit it reads differently."""
+    limit = job.spec.active_deadline_seconds
+    return (
+        f"Training took longer than spec.activeDeadlineSeconds ({limit}). Raise or remove it: the run goes on from its"
+        " newest checkpoint."
+    )
+
+
+def failed_by_deadline(training_job: Manifest) -> bool:
+    """Whether a Job failed because its time was up."""
+    conditions = (training_job.get("status") or {}).get("conditions") or ()
+    return any(
+        found.get("type") == "Failed" and found.get("status") == "True" and found.get("reason") == "DeadlineExceeded"
+        for found in conditions
+    )
+
+
+def has_more_time(job: FineTuneJob, training_job: Manifest) -> bool:
+    """Whether a Job's time was up under another limit than today's."""
+    limit = (training_job.get("spec") or {}).get("activeDeadlineSeconds")
+    return failed_by_deadline(training_job) and limit != job.spec.active_deadline_seconds
+
+
+def is_overruled(job: FineTuneJob, told: Condition) -> bool:
+    """Whether the status tells of a limit that is not today's."""
+    return told.reason == Reason.DEADLINE_EXCEEDED and told.message != deadline_message(job)

@@ -1,0 +1,114 @@
+"""All that comes from outside: the command line's paths, the job file, the mounted Secrets, the environment.
+
+The only module that reads or sets environment variables.
+"""
+
+import json
+import math
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from finetune_api.handoff import RunRequest
+from finetune_api.sources import Source, parse_source
+from finetune_trainer.errors import BadSpec, MissingInput
+from finetune_trainer.storage import Access, Credentials
+
+CPU_MAX_FILE = Path("/sys/fs/cgroup/cpu.max")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the trainer finds and leaves things; `termination_log` None means that there is no kubelet to read it."""
+
+    job_file: Path
+    workspace: Path
+    volumes: Path
+    secrets: Path
+    port: int
+    termination_log: Path | None
+
+    def access(self, block: str, field: str, revision: str | None = None) -> Access:
+        """Return how the source in `field` is reached, with the Secret of `block`: model, dataset or output."""
+        credentials = Credentials.from_folder(self.secrets / block)
+        return Access(field=field, credentials=credentials, volumes=self.volumes, revision=revision)
+
+
+def read_request(path: Path) -> RunRequest:
+    """Read the job file.
+
+    Raises MissingInput if there is none, BadSpec naming the first field that is not as it should be.
+    """
+    try:
+        return RunRequest.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise MissingInput(f"{path} does not exist; give the path of a job file") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(["spec", *(str(part) for part in first["loc"])])
+        found = json.dumps(first.get("input"), default=str)[:80]
+        raise BadSpec(f"{path}: {field}: {first['msg']}; found {found}", field) from error
+
+
+def spec_source(uri: str, field: str) -> Source:
+    """Parse a URI of the spec. Raises BadSpec naming `field`."""
+    try:
+        return parse_source(uri)
+    except ValueError as error:
+        raise BadSpec(f"{field}: {error}", field) from error
+
+
+def prepare_environment(request: RunRequest) -> int:
+    """Set what the libraries read once, at import; return the number of CPU threads to compute with.
+
+    The pod's root file system and home are read-only, so caches go to the folder for temporary files.
+    """
+    threads = cpu_threads(request)
+    scratch = os.environ.get("TMPDIR", "/tmp")  # noqa: S108
+    defaults = {
+        "HF_HOME": f"{scratch}/huggingface",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_XET": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+        "TORCHINDUCTOR_CACHE_DIR": f"{scratch}/torchinductor",
+        "OMP_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": "0",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    return threads
+
+
+def cpu_threads(request: RunRequest) -> int:
+    """Return how many CPU threads to compute with: OMP_NUM_THREADS, else what the pod may use.
+
+    The CPU request bounds it, not the node's size: sums in another number of threads round differently, and a
+    resumed training must go on exactly as it began, on whatever node it lands.
+    """
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    if wished.isdigit() and int(wished) > 0:
+        return int(wished)
+    allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    requested = math.ceil(parse_cpu(str(request.compute.cpu)))
+    return max(1, min(allowed, requested, _quota()))
+
+
+def parse_cpu(quantity: str) -> float:
+    """Return a Kubernetes CPU quantity, such as 2 or 500m, as a number of CPUs."""
+    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def _quota() -> int:
+    """Return the control group's limit in CPUs, rounded up; a large number where there is none."""
+    try:
+        quota, period = CPU_MAX_FILE.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    except (OSError, ValueError):
+        return 1 << 20

@@ -1,0 +1,62 @@
+"""What is wrong with rows, collected so that a person mends several at once."""
+
+import json
+from typing import Any
+
+from finetune_trainer.errors import BadData
+
+SHOWN_PROBLEMS = 5
+SHOWN_CHARACTERS = 60
+
+
+class RowError(Exception):
+    """A row that the task cannot use: the column, what was found there, what was expected."""
+
+    def __init__(self, column: str | None, found: str, expected: str) -> None:
+        super().__init__(column, found, expected)
+        self.column = column
+        self.found = found
+        self.expected = expected
+
+
+class MissingColumnError(RowError):
+    """A row without the column; in a CSV file no row has it then."""
+
+
+class Problems:
+    """The bad rows of one file. `field` is the spec's field that names the file."""
+
+    def __init__(self, name: str, field: str) -> None:
+        self.name = name
+        self.field = field
+        self.count = 0
+        self._shown: list[str] = []
+
+    def add(self, line: int, error: RowError) -> None:
+        """Note one bad row."""
+        self.count += 1
+        if len(self._shown) < SHOWN_PROBLEMS:
+            column = f", column {error.column!r}" if error.column else ""
+            self._shown.append(f"line {line}{column}: found {error.found}; expected {error.expected}")
+
+    def fail_if_any(self, rows: int) -> None:
+        """Raise BadData naming the first bad rows, if there are any among `rows` read."""
+        if not self.count:
+            return
+        more = f"; and {self.count - len(self._shown)} more" if self.count > len(self._shown) else ""
+        listing = "; ".join(self._shown)
+        raise BadData(
+            f"{self.name}: {self.count} of {rows} rows cannot be used: {listing}{more}. Mend or remove these rows",
+            self.field,
+        )
+
+    def fail(self, words: str) -> BadData:
+        """Return the error for a file that is wrong as a whole."""
+        return BadData(f"{self.name}: {words}", self.field)
+
+
+def show(value: Any) -> str:
+    """Return a value as a message quotes it: JSON, cut to a few words."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
+    return repr(text) if isinstance(value, str) else text

@@ -1,0 +1,48 @@
+"""Stage Evaluate: the tuned and the base model, judged by the same held-out rows."""
+
+from dataclasses import dataclass
+
+from finetune_api.handoff import RunRequest
+from finetune_trainer.batches import Batches
+from finetune_trainer.data.rows import load_rows
+from finetune_trainer.device import Device
+from finetune_trainer.log import say
+from finetune_trainer.records import DataRecord, EvaluateRecord, Evaluation, ModelRecord, TrainRecord
+from finetune_trainer.tasks import Recipe
+from finetune_trainer.tasks.recipe import EvaluationPlan
+from finetune_trainer.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Judge:
+    """All that evaluations work with."""
+
+    request: RunRequest
+    recipe: Recipe
+    device: Device
+    batches: Batches
+    workspace: Workspace
+
+    def evaluate_base(self, data: DataRecord, model: ModelRecord) -> Evaluation:
+        """Judge the untouched base model; done before the training, which needs its memory."""
+        return self._evaluate("base", model.folder, data)
+
+    def evaluate_tuned(self, data: DataRecord, train: TrainRecord, baseline: Evaluation | None) -> EvaluateRecord:
+        """Judge the tuned model: the very files that will be published."""
+        return EvaluateRecord(self._evaluate("tuned", train.folder, data), baseline)
+
+    def _evaluate(self, which: str, folder: str, data: DataRecord) -> Evaluation:
+        on_gpu = self.device.name == "cuda" and self.device.bfloat16
+        path = self.workspace.path(folder)
+        seed = self.request.training.seed
+        loaded = self.recipe.load(path, "bfloat16" if on_gpu else "float32", data.labels, seed)
+        rows = load_rows(self.workspace.path(data.evaluation_file))
+        plan = EvaluationPlan(self.device, self.batches.evaluation_size, self.request.training.max_length)
+        evaluation = self.recipe.evaluate(loaded, rows, plan)
+        say("evaluate", f"{which} model: {figures(evaluation.metrics)}")
+        return evaluation
+
+
+def figures(metrics: dict[str, float]) -> str:
+    """Return metrics in one line for people."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())

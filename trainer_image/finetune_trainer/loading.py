@@ -1,0 +1,61 @@
+"""Models and tokenizers from local folders: safetensors only, never code from a repository."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from finetune_trainer.errors import BadSpec
+
+FIELD = "spec.model.source"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model with its tokenizer. `note` says what a reader of its figures must know."""
+
+    model: Any
+    tokenizer: Any
+    note: str | None = None
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer, with a token to pad with.
+
+    Raises BadSpec if the folder holds none that can be loaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise BadSpec(f"the model's tokenizer cannot be loaded: {_first_line(error)}", FIELD) from error
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
+    if tokenizer.pad_token is None:
+        raise BadSpec("the model's tokenizer has neither a padding nor an end token; set one and upload it", FIELD)
+    return tokenizer
+
+
+def load_model(auto_class: Any, folder: Path, dtype: str, **options: Any) -> tuple[Any, list[str]]:
+    """Load weights in `dtype` on the CPU; return the model and the names of weights that are newly initialised.
+
+    Raises BadSpec for a model that needs code of its own or that the class cannot load.
+    """
+    try:
+        model, info = auto_class.from_pretrained(
+            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+        )
+    except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
+        raise BadSpec(f"the model cannot be loaded: {_first_line(error)}", FIELD) from error
+    fresh = [*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])]
+    return model, sorted(fresh)
+
+
+def longest_input(model: Any, tokenizer: Any, wished: int) -> int:
+    """Return how many tokens a row may have: what is wished, but no more than the model can place."""
+    limits = [wished, getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
+    return min(int(limit) for limit in limits if limit)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300]

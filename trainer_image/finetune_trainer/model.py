@@ -1,0 +1,100 @@
+"""Stage Model: fetch the base model and make sure that it can be loaded safely."""
+
+import json
+from collections import Counter
+from fnmatch import fnmatch
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from finetune_trainer.errors import BadSpec, MissingInput
+from finetune_trainer.log import say
+from finetune_trainer.records import ModelRecord
+from finetune_trainer.storage import Storage, StoredFile
+from finetune_trainer.workspace import Workspace
+
+FIELD = "spec.model.source"
+WEIGHTS = "*.safetensors"
+NEEDED = (WEIGHTS, "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja")
+# Mistral's releases hold the same weights a second time, in a layout of their own.
+SECOND_COPIES = "consolidated*"
+PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
+DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+def fetch_model(storage: Storage, revision: str | None, workspace: Workspace) -> ModelRecord:
+    """Make the model available locally; `revision` is the commit that was resolved, for hf:// sources.
+
+    Raises BadSpec for a folder that is no model in safetensors, and what storages raise.
+    """
+    files = [file for file in storage.list_files() if "/" not in file.path]
+    needed = [file.path for file in files if _is_needed(file.path)]
+    _check_weights(str(storage.source), files, needed)
+    folder = storage.fetch_tree(workspace.base, needed)
+    config = _read_config(folder, str(storage.source))
+    dtype = _weight_dtype(folder)
+    size = sum(file.size_bytes for file in files if file.path in needed)
+    architecture = (config.get("architectures") or [config["model_type"]])[0]
+    say("model", f"{storage.source}{f' at {revision[:12]}' if revision else ''}: {architecture}, {dtype}, {_mb(size)}")
+    return ModelRecord(workspace.relative(folder), revision, architecture, dtype)
+
+
+def _is_needed(name: str) -> bool:
+    return any(fnmatch(name, pattern) for pattern in NEEDED) and not fnmatch(name, SECOND_COPIES)
+
+
+def _check_weights(source: str, files: list[StoredFile], needed: list[str]) -> None:
+    if not files:
+        raise MissingInput(
+            f"{source}: no such folder, or it is empty; expected a model in the Hugging Face layout", FIELD
+        )
+    if any(fnmatch(name, WEIGHTS) for name in needed):
+        return
+    pickled = [file.path for file in files if any(fnmatch(file.path, pattern) for pattern in PICKLED)]
+    if pickled:
+        raise BadSpec(
+            f"{source}: holds {pickled[0]} but no safetensors; other formats can run code when they are loaded and"
+            " are refused. Convert it: load it where you trust it, then model.save_pretrained(...)",
+            FIELD,
+        )
+    names = ", ".join(file.path for file in files[:5])
+    raise BadSpec(f"{source}: holds no *.safetensors (found: {names}); expected a model's folder", FIELD)
+
+
+def _read_config(folder: Path, source: str) -> dict[str, Any]:
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except FileNotFoundError as error:
+        raise BadSpec(f"{source}: holds no config.json; expected a model in the Hugging Face layout", FIELD) from error
+    except ValueError as error:
+        raise BadSpec(f"{source}: config.json is not JSON: {error}", FIELD) from error
+    if not isinstance(config, dict) or "model_type" not in config:
+        raise BadSpec(f"{source}: config.json names no model_type; expected a transformers model", FIELD)
+    return config
+
+
+def _weight_dtype(folder: Path) -> str:
+    """Return the number format of most of the weights: float32, float16 or bfloat16."""
+    counts: Counter[str] = Counter()
+    for path in folder.glob(WEIGHTS):
+        for tensor in _safetensors_header(path).values():
+            counts[str(tensor.get("dtype"))] += prod(tensor.get("shape", []))
+    return DTYPE_NAMES.get(counts.most_common(1)[0][0], "float32") if counts else "float32"
+
+
+def _safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the tensors' entries: 8 bytes give the length of the JSON that follows."""
+    try:
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length > path.stat().st_size:
+                raise ValueError(f"its header would be {length} bytes long")
+            header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
+    except ValueError as error:
+        raise MissingInput(f"{path.name} of the model is damaged: {error}; upload it again", FIELD) from error
+    header.pop("__metadata__", None)
+    return header
+
+
+def _mb(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.0f} MB"

@@ -1,0 +1,180 @@
+"""The run as a story: data, model, baseline, train, evaluate, export, push."""
+
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from finetune_api.handoff import Artifact, RunRequest, Stage
+from finetune_trainer.batches import Batches, current_batches
+from finetune_trainer.config import Settings, prepare_environment, spec_source
+from finetune_trainer.data.stage import prepare_data
+from finetune_trainer.device import Device, choose_device
+from finetune_trainer.evaluate import Judge
+from finetune_trainer.export import export
+from finetune_trainer.log import say, silence_transformers
+from finetune_trainer.model import fetch_model
+from finetune_trainer.preemption import Preemption
+from finetune_trainer.progress import ProgressBoard, duration
+from finetune_trainer.push import push
+from finetune_trainer.records import (
+    DataRecord,
+    EvaluateRecord,
+    Evaluation,
+    ExportRecord,
+    ModelRecord,
+    PushRecord,
+    Results,
+    TrainRecord,
+)
+from finetune_trainer.storage import open_storage
+from finetune_trainer.tasks import recipe_for
+from finetune_trainer.train import Training
+from finetune_trainer.workspace import Workspace
+
+Record = TypeVar("Record")
+BASELINE = "Baseline"
+
+
+class Pipeline:
+    """One run in one workspace; every stage is skipped if its marker is there."""
+
+    def __init__(self, request: RunRequest, settings: Settings, board: ProgressBoard, preemption: Preemption) -> None:
+        self.request = request
+        self.settings = settings
+        self.board = board
+        self.preemption = preemption
+        self.recipe = recipe_for(request)
+        self.workspace = Workspace(settings.workspace, request.run_id)
+
+    def run(self) -> Artifact:
+        """Take the job from data to a published model.
+
+        Raises the errors of `finetune_trainer.errors`; whatever else is raised is a bug.
+        """
+        data = self._data()
+        model = self._model()
+        baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
+        train = self._train(data, model)
+        evaluate = self._evaluate(data, train, baseline)
+        exported = self._export(Results(data, model, train, evaluate))
+        pushed = self._push(exported, model)
+        self._finish(evaluate)
+        return Artifact(
+            uri=pushed.uri, digest=pushed.digest, size_bytes=pushed.size_bytes, base_revision=pushed.base_revision
+        )
+
+    @property
+    def batches(self) -> Batches:
+        """The batch sizes of this attempt."""
+        return current_batches(self.request.training, self.request.evaluation, self.workspace)
+
+    @cached_property
+    def _device(self) -> Device:
+        """What to compute on; chosen when a stage first needs it, since that imports the training libraries."""
+        threads = prepare_environment(self.request)
+        silence_transformers()
+        return choose_device(self.request.training.precision, self.request.compute.gpus, threads)
+
+    def _data(self) -> DataRecord:
+        return self._stage(
+            Stage.DATA,
+            DataRecord,
+            lambda: prepare_data(self.request.dataset, self._fetch_data, self.recipe, self.workspace),
+        )
+
+    def _fetch_data(self, uri: str, field: str, into: Path) -> Path:
+        return open_storage(spec_source(uri, field), self.settings.access("dataset", field)).fetch_file(into)
+
+    def _model(self) -> ModelRecord:
+        return self._stage(Stage.MODEL, ModelRecord, self._fetch_model)
+
+    def _fetch_model(self) -> ModelRecord:
+        prepare_environment(self.request)
+        spec, field = self.request.model, "spec.model.source"
+        source = spec_source(spec.source, field)
+        revision = spec.revision
+        if source.scheme == "hf":
+            from finetune_trainer.storage.hub import HubStorage
+
+            revision = HubStorage(source, self.settings.access("model", field, revision)).resolve_revision()
+        storage = open_storage(source, self.settings.access("model", field, revision))
+        return fetch_model(storage, revision, self.workspace)
+
+    def _baseline(self, data: DataRecord, model: ModelRecord) -> Evaluation:
+        baseline = self._stage(Stage.MODEL, Evaluation, lambda: self._judge().evaluate_base(data, model), BASELINE)
+        self.board.add_metrics(baseline=baseline.metrics)
+        return baseline
+
+    def _train(self, data: DataRecord, model: ModelRecord) -> TrainRecord:
+        record = self._stage(Stage.TRAIN, TrainRecord, lambda: self._training().run(data, model))
+        self.board.add_metrics(train=record.metrics)
+        self.board.update(
+            step=record.steps,
+            total_steps=record.steps,
+            epoch=record.epochs,
+            trainable_parameters=record.trainable_parameters,
+            resumed_from_step=record.resumed_from_step,
+            eta_seconds=0.0,
+        )
+        return record
+
+    def _training(self) -> Training:
+        return Training(
+            self.request, self.recipe, self._device, self.batches, self.workspace, self.board, self.preemption
+        )
+
+    def _judge(self) -> Judge:
+        return Judge(self.request, self.recipe, self._device, self.batches, self.workspace)
+
+    def _evaluate(self, data: DataRecord, train: TrainRecord, baseline: Evaluation | None) -> EvaluateRecord:
+        record = self._stage(
+            Stage.EVALUATE, EvaluateRecord, lambda: self._judge().evaluate_tuned(data, train, baseline)
+        )
+        self.board.add_metrics(evaluation=record.tuned.metrics)
+        return record
+
+    def _export(self, results: Results) -> ExportRecord:
+        return self._stage(
+            Stage.EXPORT,
+            ExportRecord,
+            lambda: export(self.request, results, self.recipe.pipeline_tag, self.workspace),
+        )
+
+    def _push(self, exported: ExportRecord, model: ModelRecord) -> PushRecord:
+        """Publish; done again if an earlier attempt published to another destination."""
+        field = "spec.output.destination"
+        destination = spec_source(self.request.output.destination, field).child(self.request.run_id)
+        access = self.settings.access("output", field)
+
+        def work() -> PushRecord:
+            return push(exported, model, open_storage(destination, access), self.workspace)
+
+        earlier = self.workspace.read_marker(Stage.PUSH, PushRecord)
+        if earlier and earlier.uri != str(destination):
+            self.workspace.remove_marker(Stage.PUSH)
+        return self._stage(Stage.PUSH, PushRecord, work)
+
+    def _finish(self, evaluate: EvaluateRecord) -> None:
+        base = evaluate.baseline.metrics if evaluate.baseline else {}
+        for name, value in evaluate.tuned.metrics.items():
+            beside = f"{base[name]:>12.4g}" if name in base else ""
+            say("result", f"{name:<12} tuned {value:>10.4g}" + (f"   base {beside}" if beside else ""))
+        self.workspace.drop_intermediates()
+        self.workspace.prune_old_runs()
+
+    def _stage(self, stage: Stage, kind: type[Record], work: Callable[[], Record], marker: str | None = None) -> Record:
+        """Return the stage's record: the one in its marker, or else that of its work, which is then marked."""
+        self.board.enter(stage)
+        self.preemption.check()
+        name = marker or stage.value
+        earlier = self.workspace.read_marker(name, kind)
+        if earlier is not None:
+            say(name.lower(), "done by an earlier attempt")
+            return earlier
+        started = time.monotonic()
+        record = work()
+        self.workspace.write_marker(name, record)
+        say(name.lower(), f"done in {duration(time.monotonic() - started)}")
+        return record

@@ -1,0 +1,49 @@
+"""SIGTERM: training saves a checkpoint first, every other stage stops at once."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from finetune_trainer.errors import Preempted
+from finetune_trainer.log import say
+
+
+class Preemption:
+    """Whether the pod was told to stop. The handler raises Preempted, or only notes it while deferred."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._deferred = False
+
+    def install(self) -> None:
+        """Handle SIGTERM from now on, and SIGINT (Ctrl-C) in the same way."""
+        signal.signal(signal.SIGTERM, self._handle)
+        signal.signal(signal.SIGINT, self._handle)
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let the body look at `requested` and stop by itself."""
+        self._deferred = True
+        try:
+            yield
+        finally:
+            self._deferred = False
+
+    def ignore(self) -> None:
+        """Let nothing interrupt the end of the process."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def check(self) -> None:
+        """Raise Preempted if the pod was told to stop meanwhile."""
+        if self.requested:
+            raise Preempted("told to stop; the finished stages are kept")
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del frame
+        first, self.requested = not self.requested, True
+        if first and self._deferred:
+            say("train", f"{signal.Signals(number).name}: saving a checkpoint after this step")
+        elif first:
+            raise Preempted("told to stop; the finished stages are kept, this one starts over")

@@ -1,0 +1,99 @@
+"""What each stage leaves to the next ones: the content of the markers in the workspace.
+
+Paths are relative to the run's folder, so that a workspace can be moved; absolute ones lie on a mounted volume.
+"""
+
+from dataclasses import dataclass
+
+Labels = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The rows, checked and split. `labels` are the class names in the order of the outputs; empty for SFT."""
+
+    train_file: str
+    evaluation_file: str
+    train_rows: int
+    evaluation_rows: int
+    labels: Labels = ()
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """The base model's folder. `revision` is the Hub's commit; `weight_dtype` how its weights are stored."""
+
+    folder: str
+    revision: str | None
+    architecture: str
+    weight_dtype: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One input beside what was wanted and what the model made of it."""
+
+    input: str
+    expected: str | None
+    output: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures of one model on the held-out rows. `confusion` has a row for each true label; empty for SFT."""
+
+    metrics: dict[str, float]
+    samples: tuple[Sample, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainRecord:
+    """The tuned model's folder (merged, in safetensors) and how it was reached."""
+
+    folder: str
+    steps: int
+    epochs: float
+    metrics: dict[str, float]
+    trainable_parameters: int
+    total_parameters: int
+    resumed_from_step: int | None
+    loss_history: tuple[tuple[int, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class EvaluateRecord:
+    """Tuned and base model side by side; no baseline if the spec asks for none."""
+
+    tuned: Evaluation
+    baseline: Evaluation | None
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that is known when a run is written up."""
+
+    data: DataRecord
+    model: ModelRecord
+    train: TrainRecord
+    evaluate: EvaluateRecord
+
+
+@dataclass(frozen=True)
+class ExportRecord:
+    """The folder to publish, with its manifest's digest."""
+
+    folder: str
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PushRecord:
+    """Where the folder was published."""
+
+    uri: str
+    digest: str
+    size_bytes: int
+    base_revision: str | None

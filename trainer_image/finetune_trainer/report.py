@@ -1,0 +1,55 @@
+"""The record of the whole run, from which model card, termination report and status are made."""
+
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from finetune_api.handoff import RunRequest
+from finetune_trainer.records import EvaluateRecord, Evaluation, Results, Sample
+
+
+def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
+    """Return the report as JSON-ready data. Names of Secrets and paths of this pod are left out."""
+    data, model, train, evaluate = results.data, results.model, results.train, results.evaluate
+    return {
+        "version": 1,
+        "job": {"namespace": request.namespace, "name": request.name, "runId": request.run_id},
+        "task": request.task.value,
+        "model": {
+            "source": request.model.source,
+            "revision": model.revision,
+            "architecture": model.architecture,
+            "weightDtype": model.weight_dtype,
+        },
+        "data": {
+            "train": request.dataset.train.source,
+            "evaluation": request.dataset.evaluation.to_wire(),
+            "trainRows": data.train_rows,
+            "evaluationRows": data.evaluation_rows,
+            "labels": list(data.labels),
+        },
+        "tuning": request.tuning.to_wire(),
+        "training": {
+            **request.training.to_wire(),
+            "steps": train.steps,
+            "epochsDone": train.epochs,
+            "trainableParameters": train.trainable_parameters,
+            "totalParameters": train.total_parameters,
+            "resumedFromStep": train.resumed_from_step,
+            "lossHistory": [list(entry) for entry in train.loss_history],
+            "metrics": train.metrics,
+        },
+        "evaluation": _as_data(evaluate.tuned),
+        "baseline": _as_data(evaluate.baseline) if evaluate.baseline else None,
+    }
+
+
+def side_by_side(evaluate: EvaluateRecord) -> list[tuple[Sample, str | None]]:
+    """Return each sample of the tuned model with the base model's output for the same input."""
+    outputs = {sample.input: sample.output for sample in evaluate.baseline.samples} if evaluate.baseline else {}
+    return [(sample, outputs.get(sample.input)) for sample in evaluate.tuned.samples]
+
+
+def _as_data(evaluation: Evaluation) -> dict[str, Any]:
+    data: dict[str, Any] = TypeAdapter(Evaluation).dump_python(evaluation, mode="json")
+    return data

@@ -1,0 +1,127 @@
+"""`python -m finetune_trainer run`: one attempt at a job, from its file to exit code and termination report."""
+
+import argparse
+import errno
+import logging
+import sys
+from pathlib import Path
+
+from finetune_api.failures import EXIT_CODE_OF, ExitCode, FailureClass
+from finetune_api.handoff import (
+    PROGRESS_PORT,
+    SECRETS_DIRECTORY,
+    TERMINATION_LOG,
+    VOLUMES_DIRECTORY,
+    WORKSPACE_DIRECTORY,
+    Artifact,
+    Failure,
+    Metrics,
+    TerminationReport,
+)
+from finetune_trainer import log
+from finetune_trainer.batches import shrink_batches
+from finetune_trainer.config import Settings, read_request
+from finetune_trainer.errors import BadSpec, OutOfMemory, TrainerError
+from finetune_trainer.pipeline import Pipeline
+from finetune_trainer.preemption import Preemption
+from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.progress_server import serve_progress
+from finetune_trainer.termination import write_report
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make one attempt; return the exit code. The termination report is written whatever the end is."""
+    settings = Settings(args.job_file, args.workspace, args.volumes, args.secrets, args.port, args.termination_log)
+    attempt = Attempt(settings)
+    try:
+        artifact, failure = attempt.run(), None
+    except BaseException as error:
+        artifact, failure = None, attempt.explain(error)
+    attempt.preemption.ignore()
+    attempt.report(artifact, failure)
+    return int(EXIT_CODE_OF[failure.failure_class]) if failure else int(ExitCode.OK)
+
+
+class Attempt:
+    """One attempt: what it needs to run, and to tell its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.preemption = Preemption()
+        self.preemption.install()
+        self.board = ProgressBoard(run_id="")
+        self.pipeline: Pipeline | None = None
+
+    def run(self) -> Artifact:
+        """Run the pipeline. Raises whatever it raises."""
+        request = read_request(self.settings.job_file)
+        self.board.update(run_id=request.run_id)
+        serve_progress(self.board, self.settings.port)
+        log.say("run", f"{request.run_id} of {request.namespace}/{request.name}: {request.task}")
+        self.pipeline = Pipeline(request, self.settings, self.board, self.preemption)
+        return self.pipeline.run()
+
+    def explain(self, error: BaseException) -> Failure:
+        """Return the failure that an exception stands for; a bug's traceback goes to the log only."""
+        known = self._known(error)
+        if known is not None:
+            log.say("end", f"{known.failure_class}: {known.message}")
+            return known.as_failure()
+        logging.getLogger("finetune_trainer").error("a bug in the trainer", exc_info=error)
+        words = f"{type(error).__name__}: {error}".split("\n")[0]
+        return Failure(failure_class=FailureClass.BUG, message=f"{words}; the pod's log has the details")
+
+    def report(self, artifact: Artifact | None, failure: Failure | None) -> None:
+        """Write the termination report."""
+        progress = self.board.progress
+        report = TerminationReport(
+            run_id=progress.run_id,
+            stage=progress.stage,
+            failure=failure,
+            progress=progress.model_copy(update={"metrics": Metrics()}),
+            metrics=progress.metrics,
+            artifact=artifact,
+        )
+        write_report(report, self.settings.termination_log)
+
+    def _known(self, error: BaseException) -> TrainerError | None:
+        if isinstance(error, TrainerError):
+            return error
+        torch = sys.modules.get("torch")
+        if torch is not None and isinstance(error, torch.OutOfMemoryError):
+            return self._out_of_memory()
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return BadSpec("the workspace volume is full; enlarge spec.storage.size", "spec.storage.size")
+        return None
+
+    def _out_of_memory(self) -> OutOfMemory:
+        """Let the next attempt use a smaller batch."""
+        assert self.pipeline is not None
+        batches = self.pipeline.batches
+        field = "spec.training.batchSize"
+        if batches.size == 1:
+            advice = "a single row does not fit; use LoRA, gradientCheckpointing, a smaller maxLength or a larger GPU"
+            return OutOfMemory(f"the GPU's memory is too small: {advice}", field)
+        smaller = shrink_batches(batches, self.pipeline.workspace)
+        return OutOfMemory(
+            f"the GPU's memory is too small for batches of {batches.size}; the next attempt uses"
+            f" {smaller.size} x {smaller.accumulation} (batchSize x gradientAccumulationSteps)",
+            field,
+        )
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("job_file", type=Path, help="the job as JSON, as the operator writes it")
+    parser.add_argument(
+        "--workspace", type=Path, default=Path(WORKSPACE_DIRECTORY), help="folder for checkpoints and results"
+    )
+    parser.add_argument(
+        "--volumes", type=Path, default=Path(VOLUMES_DIRECTORY), help="folder with one folder per pvc:// claim"
+    )
+    parser.add_argument(
+        "--secrets", type=Path, default=Path(SECRETS_DIRECTORY), help="folder with one folder per Secret"
+    )
+    parser.add_argument("--port", type=int, default=PROGRESS_PORT, help="port of /progress and /metrics")
+    kubelet_log = Path(TERMINATION_LOG) if Path(TERMINATION_LOG).exists() else None
+    parser.add_argument("--termination-log", type=Path, default=kubelet_log, help="file for the termination report")

@@ -1,0 +1,59 @@
+"""Chats: a list of {role, content}."""
+
+import json
+from typing import Any
+
+from finetune_trainer.data.problems import RowError, show
+
+ROLES = ("system", "user", "assistant", "tool")
+SHAPE = 'a list of {"role": …, "content": …}'
+
+Message = dict[str, str]
+
+
+def checked_messages(value: Any, column: str) -> list[Message]:
+    """Return the chat if it is one: known roles, texts, and a reply of the assistant to end it. Raises RowError.
+
+    A text (as CSV has it) is read as JSON.
+    """
+    if isinstance(value, str):
+        value = _from_json(value, column)
+    if not isinstance(value, list) or not value:
+        raise RowError(column, show(value), SHAPE)
+    messages = [_checked_message(message, index, column) for index, message in enumerate(value)]
+    if messages[-1]["role"] != "assistant":
+        raise RowError(column, f"a last message by {messages[-1]['role']!r}", "a chat that ends with the assistant's")
+    if len(messages) == 1:
+        raise RowError(column, "one message only", "a user's message and the assistant's reply")
+    return messages
+
+
+def without_last_reply(messages: list[Message]) -> list[Message]:
+    """Return the chat up to what the assistant has to reply to."""
+    return messages[:-1] if messages[-1]["role"] == "assistant" else messages
+
+
+def last_reply(messages: list[Message]) -> str | None:
+    """Return what the assistant replied at the end, or None if it has not."""
+    return messages[-1]["content"] if messages[-1]["role"] == "assistant" else None
+
+
+def _checked_message(message: Any, index: int, column: str) -> Message:
+    where = f"message {index + 1}"
+    if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
+        raise RowError(column, f"{show(message)} as {where}", SHAPE)
+    role, content = message["role"], message["content"]
+    if role not in ROLES:
+        raise RowError(column, f"role {show(role)} in {where}", f"a role of {', '.join(ROLES)}")
+    if role == "system" and index:
+        raise RowError(column, f"role 'system' in {where}", "a system message only at the start")
+    if not isinstance(content, str) or not content.strip():
+        raise RowError(column, f"content {show(content)} in {where}", "text")
+    return {"role": role, "content": content}
+
+
+def _from_json(text: str, column: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise RowError(column, show(text), f"{SHAPE}, as JSON") from error

@@ -1,0 +1,61 @@
+"""Which weights learn: all of them, or low-rank adapters that are merged into the model afterwards."""
+
+from pathlib import Path
+from typing import Any
+
+from finetune_api.training import TrainingSpec
+from finetune_api.tuning import LoRAOptions, TuningMethod, TuningSpec
+from finetune_trainer.device import Device
+from finetune_trainer.errors import BadSpec
+
+ALL_LINEAR = "AllLinear"
+TARGETS_FIELD = "spec.tuning.lora.targetModules"
+
+
+def training_dtype(tuning: TuningSpec, device: Device) -> str:
+    """Return the number format to hold weights in: float32 for those that learn, bfloat16 for frozen ones on GPUs."""
+    frozen = tuning.method is TuningMethod.LORA
+    return "bfloat16" if frozen and device.bfloat16 and device.name == "cuda" else "float32"
+
+
+def prepare(model: Any, tuning: TuningSpec, training: TrainingSpec, task_type: str) -> Any:
+    """Return the model with the weights that `tuning` names set to learn; adapters start by the seed.
+
+    Raises BadSpec if no module has one of the names in targetModules.
+    """
+    if tuning.method is TuningMethod.FULL:
+        return model
+    from peft import LoraConfig, get_peft_model
+    from transformers import set_seed
+
+    options = tuning.lora or LoRAOptions()
+    set_seed(training.seed)
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules="all-linear" if ALL_LINEAR in options.target_modules else list(options.target_modules),
+        task_type=task_type,
+    )
+    try:
+        return get_peft_model(model, config)
+    except ValueError as error:
+        names = sorted({name.rsplit(".", 1)[-1] for name, _ in model.named_modules() if name})
+        raise BadSpec(
+            f"{TARGETS_FIELD}: {', '.join(options.target_modules)} matches no module of the model that can have an"
+            f" adapter; it has {', '.join(names[:20])}",
+            TARGETS_FIELD,
+        ) from error
+
+
+def count_parameters(model: Any) -> tuple[int, int]:
+    """Return how many parameters learn, and how many there are."""
+    counts = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return sum(count for count, learns in counts if learns), sum(count for count, _ in counts)
+
+
+def merge_adapter(base: Any, adapter: Path) -> Any:
+    """Return `base`, loaded in float32, with the adapter's weights added to its own."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(base, adapter).merge_and_unload()

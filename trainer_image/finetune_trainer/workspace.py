@@ -1,0 +1,108 @@
+"""The run's folder on the workspace volume: where everything lies, and which stages are done."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+KEPT_RUNS = 3
+
+Record = TypeVar("Record")
+
+
+def write_atomically(path: Path, content: bytes | str) -> None:
+    """Replace `path` by `content`, so that a reader (or a retry after a crash) sees the old or the new, never half."""
+    data = content.encode() if isinstance(content, str) else content
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+class Workspace:
+    """`<root>/<run id>/`: one folder for each run of the job."""
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self.root = root
+        self.folder = root / run_id
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def data(self) -> Path:
+        """Downloaded data files, and the checked rows."""
+        return self.folder / "data"
+
+    @property
+    def base(self) -> Path:
+        """The downloaded base model."""
+        return self.folder / "base"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder for each checkpoint, `checkpoint-<step>`."""
+        return self.folder / "checkpoints"
+
+    @property
+    def tuned(self) -> Path:
+        """The tuned model, merged."""
+        return self.folder / "model"
+
+    @property
+    def export(self) -> Path:
+        """What will be published."""
+        return self.folder / "export"
+
+    @property
+    def batch_file(self) -> Path:
+        """Smaller batches to use since a GPU's memory was too small."""
+        return self.folder / "batch.json"
+
+    @property
+    def report_file(self) -> Path:
+        """The record of the whole run."""
+        return self.folder / "report.json"
+
+    def path(self, relative: str) -> Path:
+        """Return a record's path in this workspace; absolute ones stay as they are."""
+        return self.folder / relative
+
+    def relative(self, path: Path) -> str:
+        """Return how a record spells `path`."""
+        return str(path.relative_to(self.folder)) if path.is_relative_to(self.folder) else str(path)
+
+    def read_marker(self, name: str, kind: type[Record]) -> Record | None:
+        """Return the record of a finished stage, or None if it is not finished or of a release with other records."""
+        try:
+            return TypeAdapter(kind).validate_json(self._marker(name).read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+
+    def write_marker(self, name: str, record: object) -> None:
+        """Note that a stage is finished; the last thing that it does."""
+        write_atomically(self._marker(name), TypeAdapter(type(record)).dump_json(record, indent=1))
+
+    def remove_marker(self, name: str) -> None:
+        """Let a stage run again."""
+        self._marker(name).unlink(missing_ok=True)
+
+    def prune_old_runs(self) -> list[str]:
+        """Delete all but the newest run folders, never this one; return the ids of those deleted."""
+        runs = [path for path in self.root.iterdir() if (path / "stages").is_dir() and path != self.folder]
+        runs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        old = runs[KEPT_RUNS - 1 :]
+        for path in old:
+            shutil.rmtree(path, ignore_errors=True)
+        return [path.name for path in old]
+
+    def drop_intermediates(self) -> None:
+        """Free the space of what a published run needs no more."""
+        for path in (self.checkpoints, self.base):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _marker(self, name: str) -> Path:
+        return self.folder / "stages" / f"{name}.json"

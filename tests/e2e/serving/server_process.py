@@ -31,7 +31,7 @@ class Server:
     def stop(self) -> int:
         """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=60)
 
     async def health(self) -> tuple[int, dict[str, Any]]:
         """Return status and body of /healthz; (0, {}) while nobody listens."""

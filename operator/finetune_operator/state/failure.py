@@ -1,6 +1,6 @@
 """Why a pod, or the whole run, failed: the trainer's last word, else what the kubelet and the Job say."""
 
-from finetune_api.failures import EXIT_CODE_OF, TERMINAL, FailureClass
+from finetune_api.failures import EXIT_CODE_OF, NOT_COUNTED, TERMINAL, FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.keys import Reason
 from finetune_operator.desired.resource import FineTuneJob
@@ -71,15 +71,22 @@ def class_of(exit_code: int | None) -> FailureClass | None:
     return next((failure for failure, code in EXIT_CODE_OF.items() if code == exit_code), None)
 
 
-def attempts(job: Manifest | None) -> int:
-    """Return how many pods of the Job failed and were counted."""
-    status = (job or {}).get("status") or {}
-    waiting = (status.get("uncountedTerminatedPods") or {}).get("failed") or ()
-    return int(status.get("failed") or 0) + len(waiting)
+def attempts(run: Run) -> int:
+    """Return how many pods of the run's Job failed and were counted; the Job's own count lags behind its pods."""
+    status = (run.job or {}).get("status") or {}
+    failed = [pod for pod in run.pods if pods.has_failed(pod) and not _is_free(pod)]
+    return max(int(status.get("failed") or 0), len(failed))
+
+
+def _is_free(pod: Manifest) -> bool:
+    """Whether the Job's podFailurePolicy does not count the pod's failure."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    disrupted = any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
+    return disrupted or class_of((pods.ended(pod) or {}).get("exitCode")) in NOT_COUNTED
 
 
 def _attempts(run: Run) -> str:
-    count = attempts(run.job)
+    count = attempts(run)
     return "1 attempt" if count == 1 else f"{count} attempts"
 
 

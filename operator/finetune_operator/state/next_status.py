@@ -107,7 +107,7 @@ def _run_status(
     return RunStatus(
         id=job.run_id,
         launch=job.launch,
-        attempt=max(attempts(run.job), known.attempt if known and run.job is None else 0),
+        attempt=max(attempts(run), known.attempt if known and run.job is None else 0),
         started_at=started,
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
         resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,

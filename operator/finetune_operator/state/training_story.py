@@ -66,9 +66,10 @@ def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
     failure = last_failure(job, run)
     if failure is None:
         return _creating(job)
-    if run.pod is not None and is_terminal(run.pod):
-        return hindered(Phase.TRAINING, failure)
-    count = attempts(run.job)
+    count = attempts(run)
+    if count > job.spec.max_retries or (run.pod is not None and is_terminal(run.pod)):
+        # The Job is about to fail; that is told once, when it has.
+        return going_on(Phase.TRAINING, Reason.TRAINING, failure.message)
     message = f"{failure.message} Attempt {count + 1} of {job.spec.max_retries + 1} follows."
     return hindered(Phase.TRAINING, Problem(Reason.RETRYING, message))
 

@@ -1,0 +1,38 @@
+"""An operator process against a real API server without a node: the tests play the kubelet."""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devcluster import Access
+from tests.integration.operator.operator_process import OperatorProcess
+from tests.integration.operator.workbench import Workbench
+
+CRD = Path(__file__).parents[3] / "crds/finetunejobs.yaml"
+_ports = itertools.count(18400)
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: Access) -> Access:
+    """The API server with the CRD."""
+    control_plane.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
+    control_plane.run_kubectl("wait", "--for=condition=Established", "crd/finetunejobs.finetune.dev", "--timeout=20s")
+    return control_plane
+
+
+@pytest.fixture
+def bench(api: Access, request: pytest.FixtureRequest) -> Iterator[Workbench]:
+    """A namespace of the test's own, and an operator that serves only that."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:50].strip("-")
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    process = OperatorProcess(api, name, next(_ports))
+    process.start()
+    bench = Workbench(api, name, process)
+    try:
+        yield bench
+    finally:
+        process.kill()
+        bench.close()

@@ -1,0 +1,133 @@
+"""Serving on a real API server: blue/green, and a failed run that changes nothing."""
+
+import json
+
+import pytest
+
+from finetune_api.failures import FailureClass
+from tests.builders import Manifest
+from tests.integration.operator.runs import failure, success
+from tests.integration.operator.test_lifecycle import published
+from tests.integration.operator.workbench import Workbench
+
+pytestmark = pytest.mark.cluster
+
+
+def make_available(bench: Workbench, deployment: Manifest) -> None:
+    """Let the Deployment's pods be ready, as the kubelet would."""
+    name = deployment["metadata"]["name"]
+
+    def own() -> list[Manifest]:
+        pods = bench.get("pods")
+        live = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in live if pod["metadata"]["name"].startswith(name)]
+
+    def ready() -> int:
+        return (bench.get("deployment", name) or {}).get("status", {}).get("availableReplicas", 0)
+
+    def advance() -> int:
+        for pod in own():
+            if pod["status"]["phase"] == "Pending":
+                bench.run_pod(pod)
+                bench.set_status("pod", pod["metadata"]["name"], {"conditions": [{"type": "Ready", "status": "True"}]})
+        return ready()
+
+    bench.until(advance, lambda count: count == deployment["spec"]["replicas"], 30)
+
+
+def selected_run(bench: Workbench) -> str | None:
+    services = bench.get("services")
+    return services[0]["spec"]["selector"]["finetune.dev/run"] if services else None
+
+
+def served(bench: Workbench) -> Manifest:
+    published(bench, serving={"enabled": True})
+    (deployment,) = bench.until(lambda: bench.get("deployments"), len)
+    make_available(bench, deployment)
+    return bench.wait(phase="Ready", reason="Serving")
+
+
+def second_run(bench: Workbench) -> tuple[Manifest, Manifest]:
+    """Edit the inputs; return the status and the pod of the run that follows."""
+    bench.edit("job", training={"learningRate": 0.001})
+    status = bench.wait(reason="Unschedulable")
+    return status, bench.wait_for_pod(f"job-{status['run']['id']}")
+
+
+def test_published_model_is_served(bench: Workbench) -> None:
+    status = served(bench)
+    assert status["serving"]["url"] == f"http://job-server.{bench.namespace}.svc"
+    assert status["serving"]["digest"] == status["artifact"]["digest"]
+    assert status["serving"]["run"] == status["artifact"]["run"] == selected_run(bench)
+    status = bench.until(bench.status, lambda found: found["serving"].get("readyReplicas") == 1)
+    pods = json.loads(bench.kubectl("get", "pods", "-l", status["serving"]["selector"], "-o", "json"))["items"]
+    assert len(pods) == status["serving"]["replicas"] == 1
+    assert bench.writes_in(6) == {}
+
+
+def test_new_model_takes_over_only_when_it_is_ready(bench: Workbench) -> None:
+    old = served(bench)["artifact"]
+    status, pod = second_run(bench)
+    assert status["artifact"] == old
+    bench.run_pod(pod)
+    bench.end_pod(pod, 0, success(status, digest="b"))
+    deployments = bench.until(lambda: bench.get("deployments"), lambda found: len(found) == 2)
+    status = bench.wait(phase="Deploying")
+    assert status["serving"]["digest"] == old["digest"]
+    assert selected_run(bench) == old["run"]
+    (green,) = [found for found in deployments if old["run"] not in found["metadata"]["name"]]
+    make_available(bench, green)
+    status = bench.wait(phase="Ready")
+    assert status["serving"]["digest"] == status["artifact"]["digest"] == "sha256:" + "b" * 64
+    assert selected_run(bench) == status["run"]["id"]
+    bench.until(
+        lambda: [found["metadata"]["name"] for found in bench.get("deployments")], lambda names: len(names) == 1
+    )
+
+
+def test_failed_run_leaves_the_old_model_serving(bench: Workbench) -> None:
+    old = served(bench)
+    status, pod = second_run(bench)
+    bench.run_pod(pod)
+    bench.end_pod(pod, 72, failure(status, FailureClass.NON_FINITE_LOSS, "the loss became NaN at step 3."))
+    status = bench.wait(phase="Failed", reason="NonFiniteLoss")
+    assert status["serving"] == old["serving"] | {"readyReplicas": 1, "replicas": 1}
+    assert status["artifact"] == old["artifact"]
+    assert selected_run(bench) == old["artifact"]["run"]
+    assert len(bench.get("deployments")) == 1
+
+
+def test_scaling_and_resources_change_the_deployment_only(bench: Workbench) -> None:
+    status = served(bench)
+    job = bench.get("jobs")[0]["metadata"]["uid"]
+    bench.kubectl("scale", "ftj", "job", "--replicas=2")
+    bench.until(lambda: bench.get("deployments")[0]["spec"]["replicas"], lambda count: count == 2)
+    bench.edit("job", serving={"replicas": 0, "nodeSelector": {"disk": "fast"}})
+    bench.wait(phase="Ready", reason="ScaledToZero")
+    bench.edit("job", serving={"nodeSelector": None})
+    bench.until(
+        lambda: bench.get("deployments")[0]["spec"]["template"]["spec"].get("nodeSelector"), lambda found: found is None
+    )
+    assert bench.get("jobs")[0]["metadata"]["uid"] == job
+    assert bench.status()["run"] == status["run"]
+
+
+def test_disabled_serving_removes_deployment_and_service(bench: Workbench) -> None:
+    served(bench)
+    bench.edit("job", serving={"enabled": False})
+    status = bench.wait(phase="Succeeded")
+    assert "serving" not in status
+    bench.until(lambda: bench.get("deployments") + bench.get("services"), lambda found: not found)
+
+
+def test_deployment_that_somebody_changes_is_put_right(bench: Workbench) -> None:
+    served(bench)
+    name = bench.get("deployments")[0]["metadata"]["name"]
+    bench.kubectl("scale", "deployment", name, "--replicas=3")
+    bench.until(lambda: bench.get("deployment", name)["spec"]["replicas"], lambda count: count == 1)
+
+
+def test_serving_pod_that_does_not_start_is_explained(bench: Workbench) -> None:
+    published(bench, serving={"enabled": True, "memory": "900Gi"})
+    status = bench.wait(phase="Deploying", reason="ServingNotReady")
+    assert "No node fits" in status["message"]

@@ -1,0 +1,226 @@
+"""A scene: a FineTuneJob with its children as plain manifests, and the pure part of the operator acting on it.
+
+`Scene().act()` decides and carries the plan out on the manifests, so that a test reads as a story: what the cluster
+does is said by the test, what the operator does is what `decide` planned.
+"""
+
+import json
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from finetune_api.failures import FailureClass
+from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
+from finetune_api.keys import ConditionType
+from finetune_operator.desired.resource import FineTuneJob, parse_resource
+from finetune_operator.desired.training_job import TRAINER
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of, timestamp, uid_of
+from finetune_operator.state.decide import decide
+from finetune_operator.state.observed import Observed
+from finetune_operator.state.plan import Plan, Policy
+from tests.builders import finetune_job, merge
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+POLICY = Policy(trainer_image="trainer:1")
+DIGEST = "sha256:" + "a" * 64
+METRICS = Metrics(train={"loss": 0.2}, evaluation={"accuracy": 0.9123}, baseline={"accuracy": 0.5081})
+
+
+class Scene:
+    """One FineTuneJob and what is around it."""
+
+    def __init__(self, name: str = "job", **spec: Any) -> None:
+        self.resource = finetune_job(name, **spec)
+        self.resource["metadata"] |= {"uid": "uid-of-job", "generation": 1, "resourceVersion": "1"}
+        self.children: list[Manifest] = []
+        self.departed: list[Manifest] = []
+        self.foreign: list[Manifest] = []
+        self.events: list[Manifest] = []
+        self.progress: Progress | None = None
+        self.now = NOW
+        self._count = 0
+
+    # What a person does.
+
+    def edit(self, **spec: Any) -> "Scene":
+        self.resource = {**self.resource, "spec": merge(self.resource["spec"], spec)}
+        self.resource["metadata"] = {**self.resource["metadata"], "generation": self.generation + 1}
+        return self
+
+    def remove(self, manifest: Manifest, *, seen: bool = True) -> "Scene":
+        """Take an object away; unless seen, its last state counts as not yet told in the status."""
+        self.children.remove(manifest)
+        if not seen:
+            self.departed.append(manifest)
+        return self
+
+    # What the cluster does.
+
+    def pod(self, **status: Any) -> Manifest:
+        """Add a pod of the live training Job."""
+        return self._add_pod(self.training_job, f"{name_of(self.training_job)}-{self._count}", status)
+
+    def serving_pod(self, deployment: Manifest, **status: Any) -> Manifest:
+        """Add a pod of a Deployment."""
+        return self._add_pod(deployment, f"{name_of(deployment)}-{self._count}", status)
+
+    def running_pod(self) -> Manifest:
+        state = {"name": TRAINER, "state": {"running": {}}}
+        return self.pod(phase="Running", podIP="10.0.0.7", containerStatuses=[state])
+
+    def ended_pod(self, exit_code: int, report: TerminationReport | None = None, **terminated: Any) -> Manifest:
+        """Add a pod whose trainer has ended."""
+        end: Manifest = {"exitCode": exit_code, **terminated}
+        if report:
+            end["message"] = json.dumps(report.to_wire())
+        status = {"name": TRAINER, "state": {"terminated": end}}
+        return self.pod(phase="Succeeded" if exit_code == 0 else "Failed", containerStatuses=[status])
+
+    def job_ends(self, kind: str, reason: str = "", message: str = "", failed: int = 0) -> "Scene":
+        conditions = [{"type": kind, "status": "True", "reason": reason, "message": message}]
+        self.training_job["status"] = {"conditions": conditions, "failed": failed}
+        return self
+
+    def succeeds(self) -> "Scene":
+        """Let the run's pod and Job succeed, and the operator see it."""
+        self.act()
+        self.ended_pod(0, self.report())
+        self.job_ends("Complete")
+        self.act()
+        return self
+
+    def becomes_available(self, deployment: Manifest) -> "Scene":
+        count = deployment["spec"]["replicas"]
+        counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"), count)
+        deployment["status"] = {"observedGeneration": 1, **counts}
+        return self
+
+    def event(self, about: Manifest, reason: str, message: str) -> "Scene":
+        involved = {"kind": about["kind"], "name": name_of(about), "uid": uid_of(about)}
+        time = timestamp(self.now + timedelta(seconds=len(self.events)))
+        self.events.append({"reason": reason, "message": message, "involvedObject": involved, "lastTimestamp": time})
+        return self
+
+    def says(self, stage: Stage, step: int = 0, total: int | None = 200, **values: Any) -> "Scene":
+        """Let the newest pod report progress."""
+        self.progress = Progress(run_id=self.job.run_id, stage=stage, step=step, total_steps=total, **values)
+        return self
+
+    # What the operator does.
+
+    def observed(self) -> Observed:
+        pods = self.of_kind("Pod")
+        return Observed(
+            resource=self.resource,
+            children=tuple(self.children),
+            departed=tuple(self.departed),
+            foreign=tuple(self.foreign),
+            events=tuple(self.events),
+            progress=self.progress,
+            progress_pod_uid=uid_of(pods[-1]) if pods and self.progress else "",
+        )
+
+    def decide(self) -> Plan:
+        return decide(self.observed(), POLICY, self.now)
+
+    def act(self) -> Plan:
+        """Decide, and carry the plan out. Deleted objects stay, deleting, until `garbage_collect`."""
+        plan = self.decide()
+        for child in plan.applies:
+            self._apply(child)
+        for change in plan.merges:
+            change.live["spec"] = merge(change.live["spec"], change.changes["spec"])
+        for child in plan.deletes:
+            child["metadata"]["deletionTimestamp"] = timestamp(self.now)
+        if plan.status is not None:
+            self.resource = {**self.resource, "status": plan.status}
+            self.departed = []
+        return plan
+
+    def garbage_collect(self) -> "Scene":
+        gone = {uid_of(child) for child in self.children if child["metadata"].get("deletionTimestamp")}
+        owned = lambda child: {reference["uid"] for reference in child["metadata"]["ownerReferences"]}  # noqa: E731
+        self.children = [child for child in self.children if uid_of(child) not in gone and not owned(child) & gone]
+        return self
+
+    # What a test looks at.
+
+    @property
+    def job(self) -> FineTuneJob:
+        return parse_resource(self.resource)
+
+    @property
+    def generation(self) -> int:
+        return int(self.resource["metadata"]["generation"])
+
+    @property
+    def status(self) -> Manifest:
+        return self.resource.get("status") or {}
+
+    @property
+    def training_job(self) -> Manifest:
+        return self.of_kind("Job")[-1]
+
+    def of_kind(self, kind: str) -> list[Manifest]:
+        return [child for child in self.children if child["kind"] == kind]
+
+    def one(self, kind: str) -> Manifest:
+        (found,) = self.of_kind(kind)
+        return found
+
+    def condition(self, kind: ConditionType | str) -> str | None:
+        return next((c["status"] for c in self.status.get("conditions", ()) if c["type"] == kind), None)
+
+    def report(self, failure: FailureClass | None = None, message: str = "", **fields: Any) -> TerminationReport:
+        """Return a last word of the present run: a success with an artifact, or a failure."""
+        run_id = self.job.run_id
+        if failure:
+            return TerminationReport(run_id=run_id, failure=Failure(failure_class=failure, message=message), **fields)
+        uri = f"{self.job.spec.output.destination}/{run_id}"
+        artifact = Artifact(uri=uri, digest=DIGEST, size_bytes=1000)
+        progress = Progress(run_id=run_id, stage=Stage.PUSH, step=200, total_steps=200)
+        return TerminationReport(run_id=run_id, artifact=artifact, metrics=METRICS, progress=progress, **fields)
+
+    def _apply(self, child: Manifest) -> None:
+        known = next((c for c in self.children if (c["kind"], name_of(c)) == (child["kind"], name_of(child))), None)
+        if known is None:
+            self.children.append(self._stored(deepcopy(child)))
+        else:
+            known["spec"] = deepcopy(child.get("spec"))
+            known["metadata"]["annotations"] = dict(child["metadata"]["annotations"])
+
+    def _stored(self, manifest: Manifest) -> Manifest:
+        self._count += 1
+        created = timestamp(self.now + timedelta(seconds=self._count))
+        manifest["metadata"] |= {"uid": f"uid-{self._count}", "generation": 1, "creationTimestamp": created}
+        return manifest
+
+    def _add_pod(self, owner: Manifest, name: str, status: Manifest) -> Manifest:
+        template = owner["spec"]["template"]
+        reference = {"kind": owner["kind"], "name": name_of(owner), "uid": uid_of(owner), "controller": True}
+        metadata = {**deepcopy(template["metadata"]), "name": name, "namespace": "default"}
+        pod = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {**metadata, "ownerReferences": [reference]},
+            "spec": {**template["spec"], "nodeName": "node-1"},
+            "status": {"phase": "Pending", **status},
+        }
+        self.children.append(self._stored(pod))
+        return pod
+
+
+def kinds(plan: Plan) -> list[str]:
+    """Return the kinds that a plan applies, in order."""
+    return [child["kind"] for child in plan.applies]
+
+
+def reasons(plan: Plan) -> list[str]:
+    """Return the reasons of the Events that a plan records."""
+    return [note.reason for note in plan.notes]
+
+
+def is_idle(plan: Plan) -> bool:
+    """Whether the plan writes nothing."""
+    return not (plan.applies or plan.merges or plan.deletes or plan.notes) and plan.status is None

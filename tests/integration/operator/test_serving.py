@@ -35,6 +35,12 @@ def make_available(bench: Workbench, deployment: Manifest) -> None:
     bench.until(advance, lambda count: count == deployment["spec"]["replicas"], 30)
 
 
+def left(bench: Workbench, kinds: str) -> list[str]:
+    """Return the names of what is left of these kinds, once pods that were told to end have ended."""
+    bench.reap()
+    return bench.kubectl("get", kinds, "-l", "app.kubernetes.io/component=serving", "-o", "name").split()
+
+
 def selected_run(bench: Workbench) -> str | None:
     services = bench.get("services")
     return services[0]["spec"]["selector"]["finetune.dev/run"] if services else None
@@ -81,7 +87,7 @@ def test_new_model_takes_over_only_when_it_is_ready(bench: Workbench) -> None:
     assert status["serving"]["digest"] == status["artifact"]["digest"] == "sha256:" + "b" * 64
     assert selected_run(bench) == status["run"]["id"]
     bench.until(
-        lambda: [found["metadata"]["name"] for found in bench.get("deployments")], lambda names: len(names) == 1
+        lambda: left(bench, "deployments"), lambda names: names == [f"deployment.apps/{green['metadata']['name']}"]
     )
 
 
@@ -117,7 +123,7 @@ def test_disabled_serving_removes_deployment_and_service(bench: Workbench) -> No
     bench.edit("job", serving={"enabled": False})
     status = bench.wait(phase="Succeeded")
     assert "serving" not in status
-    bench.until(lambda: bench.get("deployments") + bench.get("services"), lambda found: not found)
+    bench.until(lambda: left(bench, "deployments,services,pods"), lambda names: not names)
 
 
 def test_deployment_that_somebody_changes_is_put_right(bench: Workbench) -> None:

@@ -49,7 +49,7 @@ def test_own_claim_is_used_and_none_is_made():
         (Stage.PUSH, "Publishing", "Publishing", "True", "True"),
     ],
 )
-def test_phase_and_conditions_follow_the_stage(stage, phase, reason, trained, evaluated):
+def test_phase_and_conditions_follow_the_stage(stage: Stage, phase: str, reason: str, trained: str, evaluated: str):
     scene = Scene()
     scene.act()
     scene.running_pod()
@@ -112,7 +112,7 @@ def test_success_is_told_as_soon_as_the_pod_says_so():
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["status-was-written", "gone-before-the-status-was-written"])
-def test_job_that_ttl_deletes_after_success_is_not_made_again(seen):
+def test_job_that_ttl_deletes_after_success_is_not_made_again(seen: bool):
     scene = Scene()
     scene.act()
     pod = scene.ended_pod(0, scene.report())

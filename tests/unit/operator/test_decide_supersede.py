@@ -4,6 +4,7 @@ import pytest
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Stage
+from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from tests.unit.operator.builders import Scene, is_idle, kinds, reasons
 
@@ -12,7 +13,7 @@ NEW_LAUNCH = {"compute": {"memory": "8Gi"}}
 
 
 @pytest.mark.parametrize("edit", [NEW_RUN, NEW_LAUNCH], ids=["new-run", "same-run-launched-anew"])
-def test_live_job_is_stopped_before_the_next_is_made(edit):
+def test_live_job_is_stopped_before_the_next_is_made(edit: Manifest):
     scene = Scene()
     scene.act()
     old, pod = scene.training_job, scene.running_pod()
@@ -95,7 +96,7 @@ def test_going_back_to_the_published_spec_trains_nothing_and_tells_its_figures_a
     [{"serving": {"replicas": 3}}, {"maxRetries": 9}, {"compute": {"memory": "8Gi"}}, {"suspend": True}],
     ids=["serving", "retries", "memory", "suspend"],
 )
-def test_edit_of_a_published_job_that_changes_no_result_trains_nothing(edit):
+def test_edit_of_a_published_job_that_changes_no_result_trains_nothing(edit: Manifest):
     scene = Scene().succeeds()
     plan = scene.edit(**edit).act()
     assert kinds(plan) == []

@@ -33,9 +33,11 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
         self._since = (time.monotonic(), state.global_step, state.num_input_tokens_seen)
         self._board.update(step=state.global_step, total_steps=state.max_steps)
 
-    def on_step_end(self, _args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:
-        """Count the step."""
+    def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
+        """Count the step; report at the end, and with every checkpoint, because a resumed run knows no step before it."""
         self._board.update(step=state.global_step, epoch=state.epoch)
+        if control.should_save or state.global_step == state.max_steps:
+            control.should_log = True
 
     def on_log(
         self,
@@ -75,6 +77,7 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
         """Save and stop if told to, unless this was the last step anyway."""
         if self._preemption.requested and state.global_step < state.max_steps:
             control.should_save = True
+            control.should_log = True
             control.should_training_stop = True
 
     def on_save(self, _args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:

@@ -11,11 +11,11 @@ FIELD = "spec.model.source"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model with its tokenizer. `note` says what a reader of its figures must know."""
+    """A model with its tokenizer. `fresh` names the weights that were not in the folder and start random."""
 
     model: Any
     tokenizer: Any
-    note: str | None = None
+    fresh: tuple[str, ...] = ()
 
 
 def load_tokenizer(folder: Path) -> Any:

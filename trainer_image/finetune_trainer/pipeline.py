@@ -46,13 +46,14 @@ class Pipeline:
         self.board = board
         self.preemption = preemption
         self.recipe = recipe_for(request)
-        self.workspace = Workspace(settings.workspace, request.run_id)
+        self.workspace = Workspace(settings.workspace, request.run_id, request.uid)
 
     def run(self) -> Artifact:
         """Take the job from data to a published model.
 
         Raises the errors of `finetune_trainer.errors`; whatever else is raised is a bug.
         """
+        self.workspace.prune_old_runs()
         data = self._data()
         model = self._model()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
@@ -162,7 +163,6 @@ class Pipeline:
             beside = f"{base[name]:>12.4g}" if name in base else ""
             say("result", f"{name:<12} tuned {value:>10.4g}" + (f"   base {beside}" if beside else ""))
         self.workspace.drop_intermediates()
-        self.workspace.prune_old_runs()
 
     def _stage(self, stage: Stage, kind: type[Record], work: Callable[[], Record], marker: str | None = None) -> Record:
         """Return the stage's record: the one in its marker, or else that of its work, which is then marked."""

@@ -1,19 +1,27 @@
 """SIGTERM: training saves a checkpoint first, every other stage stops at once."""
 
 import signal
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from finetune_trainer.errors import Preempted
 from finetune_trainer.log import say
 
+PATIENCE_SECONDS = 5
+
 
 class Preemption:
-    """Whether the pod was told to stop. The handler raises Preempted, or only notes it while deferred."""
+    """Whether the pod was told to stop. The handler raises Preempted, or only notes it while deferred.
 
-    def __init__(self) -> None:
+    `on_stuck` is called if a raised Preempted has not ended the process soon: a library that downloads in threads
+    may wait for all of them first.
+    """
+
+    def __init__(self, on_stuck: Callable[[], None]) -> None:
         self.requested = False
+        self._on_stuck = on_stuck
         self._deferred = False
 
     def install(self) -> None:
@@ -46,4 +54,7 @@ class Preemption:
         if first and self._deferred:
             say("train", f"{signal.Signals(number).name}: saving a checkpoint after this step")
         elif first:
+            timer = threading.Timer(PATIENCE_SECONDS, self._on_stuck)
+            timer.daemon = True
+            timer.start()
             raise Preempted("told to stop; the finished stages are kept, this one starts over")

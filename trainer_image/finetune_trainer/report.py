@@ -7,6 +7,8 @@ from pydantic import TypeAdapter
 from finetune_api.handoff import RunRequest
 from finetune_trainer.records import EvaluateRecord, Evaluation, Results, Sample
 
+SHOWN_LOSSES = 500
+
 
 def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
     """Return the report as JSON-ready data. Names of Secrets and paths of this pod are left out."""
@@ -36,7 +38,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "trainableParameters": train.trainable_parameters,
             "totalParameters": train.total_parameters,
             "resumedFromStep": train.resumed_from_step,
-            "lossHistory": [list(entry) for entry in train.loss_history],
+            "lossHistory": _thinned(train.loss_history),
             "metrics": train.metrics,
         },
         "evaluation": _as_data(evaluate.tuned),
@@ -48,6 +50,12 @@ def side_by_side(evaluate: EvaluateRecord) -> list[tuple[Sample, str | None]]:
     """Return each sample of the tuned model with the base model's output for the same input."""
     outputs = {sample.input: sample.output for sample in evaluate.baseline.samples} if evaluate.baseline else {}
     return [(sample, outputs.get(sample.input)) for sample in evaluate.tuned.samples]
+
+
+def _thinned(history: tuple[tuple[int, float], ...]) -> list[list[float]]:
+    """Return [step, loss] pairs, at most so many that a chart can show."""
+    every = -(-len(history) // SHOWN_LOSSES) or 1
+    return [[step, loss] for step, loss in history[::every]]
 
 
 def _as_data(evaluation: Evaluation) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from finetune_api.handoff import (
 from finetune_trainer import log
 from finetune_trainer.batches import shrink_batches
 from finetune_trainer.config import Settings, read_request
-from finetune_trainer.errors import BadSpec, OutOfMemory, TrainerError
+from finetune_trainer.errors import BadSpec, OutOfMemory, Preempted, TrainerError
 from finetune_trainer.pipeline import Pipeline
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
@@ -47,7 +48,7 @@ class Attempt:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.preemption = Preemption()
+        self.preemption = Preemption(on_stuck=self._give_up)
         self.preemption.install()
         self.board = ProgressBoard(run_id="")
         self.pipeline: Pipeline | None = None
@@ -83,6 +84,11 @@ class Attempt:
             artifact=artifact,
         )
         write_report(report, self.settings.termination_log)
+
+    def _give_up(self) -> None:
+        """End at once with the report, from whatever thread."""
+        self.report(None, Preempted("told to stop; the finished stages are kept, this one starts over").as_failure())
+        os._exit(ExitCode.PREEMPTED)
 
     def _known(self, error: BaseException) -> TrainerError | None:
         if isinstance(error, TrainerError):

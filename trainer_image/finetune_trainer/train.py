@@ -2,6 +2,7 @@
 
 import gc
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +47,7 @@ class Training:
         seed = self.request.training.seed
         dtype = tuning.training_dtype(self.request.tuning, self.device)
         loaded = self.recipe.load(base, dtype, data.labels, seed)
-        learner = tuning.prepare(loaded.model, self.request.tuning, self.request.training, self.recipe.peft_task_type)
+        learner = tuning.prepare(loaded, self.request.tuning, self.request.training, self.recipe.peft_task_type)
         trainable, total = tuning.count_parameters(learner)
         self.board.update(trainable_parameters=trainable)
         trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, data)
@@ -129,6 +130,7 @@ class Training:
                 self.workspace.path(model.folder), "float32", data.labels, self.request.training.seed
             )
             tuned = tuning.merge_adapter(fresh.model, adapter)
+        shutil.rmtree(self.workspace.tuned, ignore_errors=True)
         tuned = tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype))
         tuned.save_pretrained(self.workspace.tuned)
         loaded.tokenizer.save_pretrained(self.workspace.tuned)

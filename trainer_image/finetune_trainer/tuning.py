@@ -7,6 +7,7 @@ from finetune_api.training import TrainingSpec
 from finetune_api.tuning import LoRAOptions, TuningMethod, TuningSpec
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.loading import Loaded
 
 ALL_LINEAR = "AllLinear"
 TARGETS_FIELD = "spec.tuning.lora.targetModules"
@@ -18,13 +19,15 @@ def training_dtype(tuning: TuningSpec, device: Device) -> str:
     return "bfloat16" if frozen and device.bfloat16 and device.name == "cuda" else "float32"
 
 
-def prepare(model: Any, tuning: TuningSpec, training: TrainingSpec, task_type: str) -> Any:
+def prepare(loaded: Loaded, tuning: TuningSpec, training: TrainingSpec, task_type: str) -> Any:
     """Return the model with the weights that `tuning` names set to learn; adapters start by the seed.
+
+    Weights that the base model does not have (a new head) learn as a whole.
 
     Raises BadSpec if no module has one of the names in targetModules.
     """
     if tuning.method is TuningMethod.FULL:
-        return model
+        return loaded.model
     from peft import LoraConfig, get_peft_model
     from transformers import set_seed
 
@@ -35,17 +38,22 @@ def prepare(model: Any, tuning: TuningSpec, training: TrainingSpec, task_type: s
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules="all-linear" if ALL_LINEAR in options.target_modules else list(options.target_modules),
+        modules_to_save=sorted({name.rpartition(".")[0] for name in loaded.fresh}) or None,
         task_type=task_type,
     )
     try:
-        return get_peft_model(model, config)
+        model = get_peft_model(loaded.model, config)
     except ValueError as error:
-        names = sorted({name.rsplit(".", 1)[-1] for name, _ in model.named_modules() if name})
+        names = sorted({name.rsplit(".", 1)[-1] for name, _ in loaded.model.named_modules() if name})
         raise BadSpec(
             f"{TARGETS_FIELD}: {', '.join(options.target_modules)} matches no module of the model that can have an"
             f" adapter; it has {', '.join(names[:20])}",
             TARGETS_FIELD,
         ) from error
+    if training.gradient_checkpointing:
+        # Otherwise no gradient reaches the adapters: everything before them is frozen.
+        model.enable_input_require_grads()
+    return model
 
 
 def count_parameters(model: Any) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 KEPT_RUNS = 3
+OWNER_FILE = "job-uid"
 
 Record = TypeVar("Record")
 
@@ -27,10 +28,11 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 class Workspace:
     """`<root>/<run id>/`: one folder for each run of the job."""
 
-    def __init__(self, root: Path, run_id: str) -> None:
+    def __init__(self, root: Path, run_id: str, job_uid: str) -> None:
         self.root = root
         self.folder = root / run_id
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self._job_uid = job_uid
+        write_atomically(self.folder / OWNER_FILE, job_uid)
 
     @property
     def data(self) -> Path:
@@ -91,8 +93,8 @@ class Workspace:
         self._marker(name).unlink(missing_ok=True)
 
     def prune_old_runs(self) -> list[str]:
-        """Delete all but the newest run folders, never this one; return the ids of those deleted."""
-        runs = [path for path in self.root.iterdir() if (path / "stages").is_dir() and path != self.folder]
+        """Delete all but this job's three newest run folders, never this one; return the ids of those deleted."""
+        runs = [path for path in self.root.iterdir() if path != self.folder and self._is_ours(path)]
         runs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         old = runs[KEPT_RUNS - 1 :]
         for path in old:
@@ -103,6 +105,13 @@ class Workspace:
         """Free the space of what a published run needs no more."""
         for path in (self.checkpoints, self.base):
             shutil.rmtree(path, ignore_errors=True)
+
+    def _is_ours(self, folder: Path) -> bool:
+        """Tell whether a run's folder belongs to the same job; several jobs may share an existing claim."""
+        try:
+            return (folder / OWNER_FILE).read_text() == self._job_uid
+        except OSError:
+            return False
 
     def _marker(self, name: str) -> Path:
         return self.folder / "stages" / f"{name}.json"

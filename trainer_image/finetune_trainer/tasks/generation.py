@@ -20,7 +20,7 @@ def complete(loaded: Loaded, prompt_ids: list[int], max_new_tokens: int) -> str:
         "max_new_tokens": max_new_tokens,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    with torch.inference_mode():
+    with torch.no_grad():
         output = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
     text: str = tokenizer.decode(output[0, ids.shape[1] :], skip_special_tokens=True)
     return text.strip()

@@ -66,7 +66,7 @@ class SequenceClassification:
         )
         model.config.problem_type = "single_label_classification"
         model.config.pad_token_id = tokenizer.pad_token_id
-        return Loaded(model, tokenizer, UNTRAINED_HEAD if fresh else None)
+        return Loaded(model, tokenizer, tuple(fresh))
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize the texts and number the labels."""
@@ -99,7 +99,9 @@ class SequenceClassification:
         names = [loaded.model.config.id2label[index] for index in range(loaded.model.config.num_labels)]
         figures = classification_figures(logits, [row["labels"] for row in encoded])
         outputs = [names[index] for index in figures.predictions]
-        return Evaluation(figures.metrics, _samples(rows, outputs), figures.confusion, loaded.note)
+        return Evaluation(
+            figures.metrics, _samples(rows, outputs), figures.confusion, UNTRAINED_HEAD if loaded.fresh else None
+        )
 
 
 def _logits(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> Any:
@@ -108,7 +110,7 @@ def _logits(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> Any:
 
     model = loaded.model.to(plan.device.name).eval()
     logits = torch.empty(len(encoded), model.config.num_labels)
-    with torch.inference_mode(), plan.device.autocast():
+    with torch.no_grad(), plan.device.autocast():
         for indices in by_length(encoded, plan.batch_size):
             batch = pad_right([encoded[index] for index in indices], loaded.tokenizer)
             batch.pop("labels")

@@ -183,7 +183,7 @@ def _mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tupl
 
     collate = DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)
     total, tokens = 0.0, 0
-    with torch.inference_mode(), plan.device.autocast():
+    with torch.no_grad(), plan.device.autocast():
         for indices in by_length(encoded, plan.batch_size):
             batch = {name: value.to(plan.device.name) for name, value in collate([encoded[i] for i in indices]).items()}
             labels = batch.pop("labels")[:, 1:]

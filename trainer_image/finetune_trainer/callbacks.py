@@ -34,7 +34,7 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
         self._board.update(step=state.global_step, total_steps=state.max_steps)
 
     def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
-        """Count the step; report at the end, and with every checkpoint, because a resumed run knows no step before it."""
+        """Count the step. Report at the end, and with every checkpoint: a resumed run averages from there on."""
         self._board.update(step=state.global_step, epoch=state.epoch)
         if control.should_save or state.global_step == state.max_steps:
             control.should_log = True

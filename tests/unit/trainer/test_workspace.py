@@ -1,0 +1,89 @@
+"""Markers, run folders, checkpoints and batches on the workspace volume."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from finetune_trainer import checkpoints
+from finetune_trainer.batches import Batches
+from finetune_trainer.records import EvaluateRecord, Evaluation, PushRecord, Sample
+from finetune_trainer.workspace import Workspace
+
+
+def _checkpoint(folder: Path, step: int, complete: bool = True) -> Path:
+    path = folder / f"checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "model.safetensors").write_bytes(b"weights" * step)
+    (path / "trainer_state.json").write_text("{}")
+    if complete:
+        checkpoints.mark_complete(path)
+    return path
+
+
+def test_a_torn_checkpoint_is_ignored_and_removed(tmp_path: Path):
+    older, torn = _checkpoint(tmp_path, 9), _checkpoint(tmp_path, 10, complete=False)
+    assert checkpoints.newest_complete(tmp_path) == older
+    assert not torn.exists()
+
+
+def test_a_checkpoint_that_lost_bytes_after_its_marker_is_torn(tmp_path: Path):
+    older, cut = _checkpoint(tmp_path, 100), _checkpoint(tmp_path, 200)
+    (cut / "model.safetensors").write_bytes(b"weig")
+    assert checkpoints.newest_complete(tmp_path) == older
+
+
+def test_without_a_complete_checkpoint_training_starts_anew(tmp_path: Path):
+    assert checkpoints.newest_complete(tmp_path / "absent") is None
+    _checkpoint(tmp_path, 5, complete=False)
+    assert checkpoints.newest_complete(tmp_path) is None
+
+
+def test_the_two_newest_checkpoints_by_number_are_kept(tmp_path: Path):
+    for step in (9, 100, 10):
+        _checkpoint(tmp_path, step)
+    checkpoints.prune(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-10", "checkpoint-100"]
+
+
+def test_a_record_survives_its_marker(tmp_path: Path):
+    workspace = Workspace(tmp_path, "run", "uid")
+    evaluation = Evaluation({"accuracy": 0.5}, (Sample("text", None, "good"),), ((1, 2), (3, 4)), "a note")
+    record = EvaluateRecord(evaluation, None)
+    assert workspace.read_marker("Evaluate", EvaluateRecord) is None
+    workspace.write_marker("Evaluate", record)
+    assert workspace.read_marker("Evaluate", EvaluateRecord) == record
+
+
+def test_a_marker_of_another_release_or_cut_short_counts_as_none(tmp_path: Path):
+    workspace = Workspace(tmp_path, "run", "uid")
+    workspace.write_marker("Push", Evaluation({}))
+    assert workspace.read_marker("Push", PushRecord) is None
+    (workspace.folder / "stages/Push.json").write_text('{"uri": ')
+    assert workspace.read_marker("Push", PushRecord) is None
+
+
+def test_only_old_runs_of_the_same_job_are_pruned(tmp_path: Path):
+    for number in range(5):
+        old = Workspace(tmp_path, f"old{number}", "uid")
+        os.utime(old.folder, (number, number))
+    Workspace(tmp_path, "foreign", "another-uid")
+    (tmp_path / "lost+found").mkdir()
+    current = Workspace(tmp_path, "current", "uid")
+    os.utime(current.folder, (0, 0))
+    assert sorted(current.prune_old_runs()) == ["old0", "old1", "old2"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "foreign", "lost+found", "old3", "old4"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Batches(8, 1, 16), Batches(4, 2, 8)),
+        (Batches(6, 2, 1), Batches(3, 4, 1)),
+        (Batches(9, 1, 16), Batches(3, 3, 8)),
+        (Batches(7, 2, 16), Batches(1, 14, 8)),
+    ],
+)
+def test_smaller_batches_keep_the_rows_per_step(before: Batches, after: Batches):
+    assert before.halved() == after
+    assert after.size * after.accumulation == before.size * before.accumulation

@@ -24,6 +24,21 @@ class EndlessBackoffs:
             yield LONGEST_WATCH_BACKOFF_SECONDS
 
 
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Keeps nothing of past states: events are only passed on, so a copy of each object would be for nothing."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Return an empty essence."""
+        return kopf.BodyEssence()
+
+    def fetch(self, **_: Any) -> kopf.BodyEssence | None:
+        """Return nothing."""
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Keep nothing."""
+
+
 def watch_settings() -> kopf.OperatorSettings:
     """Return Kopf's settings: it only watches; it writes nothing, neither annotations nor Events."""
     settings = kopf.OperatorSettings()
@@ -34,6 +49,7 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.networking.connect_timeout = 5
     settings.queueing.idle_timeout = 1.0
     settings.queueing.exit_timeout = 0.5
+    settings.persistence.diffbase_storage = NoDiffBase()
     for kind in CHILDREN:
         settings.watching.label_selectors[kind.group, kind.version, kind.plural] = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
     return settings

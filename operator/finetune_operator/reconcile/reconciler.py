@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from finetune_api.keys import LABEL_JOB_UID
 from finetune_operator.cluster.cache import Cache, Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
-from finetune_operator.kinds import JOB, POD, Manifest, kind_of
-from finetune_operator.manifests import name_of, namespace_of, owner_uid, uid_of
+from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of, namespace_of, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
+from finetune_operator.reconcile.confirm import look
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
 from finetune_operator.state.decide import decide
@@ -104,28 +104,12 @@ class Reconciler:
         )
 
     async def _confirm(self, observed: Observed, plan: Plan) -> Observed:
-        """Ask the API server itself about what is to be made: the cache may be behind, or a name may be taken."""
-        uid = uid_of(observed.resource)
-        known = {uid_of(child) for child in observed.children}
-        named = {(child["kind"], name_of(child)) for child in observed.children}
-        missing = [child for child in plan.applies if (child["kind"], name_of(child)) not in named]
-        reads = [self._cluster.get(kind_of(child), namespace_of(child), name_of(child)) for child in missing]
-        found: list[Manifest] = [live for live in await asyncio.gather(*reads) if live is not None]
-        if any(child["kind"] == JOB.kind for child in missing):
-            found += await self._live_training(observed.resource)
-        foreign = tuple(live for live in found if owner_uid(live) != uid)
-        for live in found:
-            if owner_uid(live) == uid and uid_of(live) not in known:
-                self._cache.put(live)
-        children = tuple(self._cache.children(uid))
-        return replace(observed, children=children, foreign=foreign)
-
-    async def _live_training(self, resource: Manifest) -> list[Manifest]:
-        """Return every Job and pod of a FineTuneJob: no second Job is made while one is there."""
-        selector = f"{LABEL_JOB_UID}={uid_of(resource)}"
-        namespace = namespace_of(resource)
-        lists = await asyncio.gather(*(self._cluster.list(kind, namespace, labels=selector) for kind in (JOB, POD)))
-        return [live for page in lists for live in page]
+        """Take in what the API server itself says about the places where children are to be made."""
+        found = await look(self._cluster, observed, plan.applies)
+        for live in found.own:
+            self._cache.put(live)
+        children = tuple(self._cache.children(uid_of(observed.resource)))
+        return replace(observed, children=children, foreign=found.foreign)
 
     async def _act(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Carry the plan out. A refused child is told in the status, and tried again later."""

@@ -78,6 +78,13 @@ class OperatorProcess:
                 pairs = (pair.split("=", 1) for pair in labels.split(","))
                 yield {key: json.loads(text) for key, text in pairs}, float(value)
 
+    def process_samples(self) -> Iterator[tuple[str, float]]:
+        """Return name and value of what the process says of itself: memory, CPU time."""
+        for line in self._get("metrics").splitlines():
+            if line.startswith("process_"):
+                name, value = line.split(" ", 1)
+                yield name, float(value)
+
     def _get(self, path: str) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/{path}", timeout=5) as response:
             text: str = response.read().decode()

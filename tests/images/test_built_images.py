@@ -1,5 +1,6 @@
 """The images as their Dockerfiles make them: what is in them, and the demo with nothing but them."""
 
+import csv
 import json
 import os
 import shutil
@@ -15,7 +16,7 @@ from rich.console import Console
 from demo.ask import classify, forwarded
 from demo.inputs import upload_inputs
 from demo.install import Images, install_operator
-from demo.stories import load_manifest, load_story
+from demo.stories import EXAMPLES, load_manifest, load_story
 from demo.watch import print_until_served
 from devcluster import Access, Cluster
 from devcluster.images import build_all
@@ -121,8 +122,12 @@ def test_the_trainer_image_holds_the_trainers_half(plain_node: Cluster):
 
 
 def test_the_demo_runs_on_built_images_alone(plain_node: Cluster):
-    """Without a trainer image of its own, training runs on the checkout's; the operator is always the built one."""
+    """One epoch, served, and the served model judged by the rows that the run was judged by.
+
+    Without a trainer image of its own, training runs on the checkout's; the operator is always the built one.
+    """
     story, manifest = load_story(STORY), load_manifest(STORY)
+    manifest["spec"]["training"]["epochs"] = 1
     settings = []
     if "trainer" not in _chosen():
         settings = ["trainerImage.tag=dev"]
@@ -132,11 +137,23 @@ def test_the_demo_runs_on_built_images_alone(plain_node: Cluster):
     upload_inputs(plain_node, STORY, story, Path.home() / ".cache" / "finetune-operator" / "models")
     plain_node.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump(manifest))
     status = print_until_served(plain_node, manifest["metadata"]["name"], Console(), timeout_seconds=900)
+    assert _served_accuracy(plain_node, status) == pytest.approx(status["metrics"]["evaluation"]["accuracy"], abs=0.01)
+    expected = {f"finetune.dev/{name}:{TAG}" for name in _chosen()}
+    assert _images_of_running_pods(plain_node) >= expected
+
+
+def _served_accuracy(cluster: Access, status: dict[str, Any]) -> float:
+    """Return the share of the held-out rows to which the server gives their label."""
+    with (EXAMPLES / STORY / "data" / "test.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     service = status["serving"]["url"].removeprefix("http://").split(".")[0]
-    with forwarded(plain_node, f"service/{service}") as url:
-        results = classify(url, [question.text for question in story.classify])
-    assert [result["label"] for result in results] == [question.label for question in story.classify]
-    assert _images_of_running_pods(plain_node) >= {f"finetune.dev/operator:{TAG}"}
+    right = 0
+    with forwarded(cluster, f"service/{service}") as url:
+        for start in range(0, len(rows), 100):
+            batch = rows[start : start + 100]
+            results = classify(url, [row["text"] for row in batch])
+            right += sum(result["label"] == row["label"] for result, row in zip(results, batch, strict=True))
+    return right / len(rows)
 
 
 def _images_of_running_pods(cluster: Access) -> set[str]:

@@ -1,4 +1,4 @@
-"""The `fetch` command on a volume; S3 has its tests beside the storage's own."""
+"""The `fetch` command on a volume."""
 
 import shutil
 from pathlib import Path

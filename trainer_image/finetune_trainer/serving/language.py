@@ -7,12 +7,11 @@ from typing import Any, Literal
 
 import torch
 from jinja2 import TemplateError
-from tokenizers.decoders import DecodeStream
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteriaList
 
 from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.serving.sampling import Sampling, logits_processors
-from finetune_trainer.serving.stop_text import StopFilter
+from finetune_trainer.serving.text_writer import TextWriter
 
 FinishReason = Literal["stop", "length"]
 
@@ -80,7 +79,7 @@ class LanguageModel:
         self, prompt_ids: list[int], sampling: Sampling, emit: Callable[[str], None], cancelled: threading.Event
     ) -> Outcome:
         """Continue the prompt, handing text to `emit` as it is made; stop early once `cancelled` is set."""
-        writer = _TextWriter(self._tokenizer, prompt_ids, sampling.stop, emit, cancelled)
+        writer = TextWriter(self._tokenizer, prompt_ids, sampling.stop, emit, cancelled)
         device = self._model.device
         inputs = torch.tensor([prompt_ids], device=device)
         sequence = self._model.generate(
@@ -93,47 +92,6 @@ class LanguageModel:
         writer.finish()
         ended = writer.stopped or int(sequence[-1]) in self._end_ids
         return Outcome("stop" if ended else "length", len(sequence) - len(prompt_ids))
-
-
-class _TextWriter(StoppingCriteria):  # type: ignore[misc]
-    """Sees each new token: decodes it, hands out the text, and says when to stop.
-
-    Decoding starts behind the prompt's last tokens, because a token's text may depend on what is before it.
-    """
-
-    def __init__(
-        self,
-        tokenizer: Any,
-        prompt_ids: list[int],
-        stops: Sequence[str],
-        emit: Callable[[str], None],
-        cancelled: threading.Event,
-    ) -> None:
-        self._tokenizer = tokenizer.backend_tokenizer
-        self._decoder = DecodeStream(ids=prompt_ids[-8:], skip_special_tokens=True)
-        self._filter = StopFilter(stops)
-        self._emit = emit
-        self._cancelled = cancelled
-
-    @property
-    def stopped(self) -> bool:
-        """Return whether a stop string was met."""
-        return self._filter.stopped
-
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
-        """Take the newest token of `input_ids`, shape (1, length); return a flag of shape (1,)."""
-        piece = self._decoder.step(self._tokenizer, int(input_ids[0, -1]))
-        self._show(self._filter.feed(piece or ""))
-        done = self.stopped or self._cancelled.is_set()
-        return torch.tensor([done], device=input_ids.device)
-
-    def finish(self) -> None:
-        """Hand out what was held back."""
-        self._show(self._filter.flush())
-
-    def _show(self, text: str) -> None:
-        if text:
-            self._emit(text)
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:

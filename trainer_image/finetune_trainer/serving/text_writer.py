@@ -1,0 +1,52 @@
+"""From new tokens to text, while they are generated."""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from tokenizers.decoders import DecodeStream
+from transformers import StoppingCriteria
+
+from finetune_trainer.serving.stop_text import StopFilter
+
+# A token's text may depend on what is before it: a leading space, or the other bytes of a character.
+TOKENS_BEFORE = 8
+
+
+class TextWriter(StoppingCriteria):  # type: ignore[misc]
+    """Sees each new token: decodes it, hands out the text, and says when to stop."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        prompt_ids: list[int],
+        stops: Sequence[str],
+        emit: Callable[[str], None],
+        cancelled: threading.Event,
+    ) -> None:
+        self._tokenizer = tokenizer.backend_tokenizer
+        self._decoder = DecodeStream(ids=prompt_ids[-TOKENS_BEFORE:], skip_special_tokens=True)
+        self._filter = StopFilter(stops)
+        self._emit = emit
+        self._cancelled = cancelled
+
+    @property
+    def stopped(self) -> bool:
+        """Return whether a stop string was met."""
+        return self._filter.stopped
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
+        """Take the newest token of `input_ids`, shape (1, length); return a flag of shape (1,)."""
+        piece = self._decoder.step(self._tokenizer, int(input_ids[0, -1]))
+        self._show(self._filter.feed(piece or ""))
+        done = self.stopped or self._cancelled.is_set()
+        return torch.tensor([done], device=input_ids.device)
+
+    def finish(self) -> None:
+        """Hand out what was held back."""
+        self._show(self._filter.flush())
+
+    def _show(self, text: str) -> None:
+        if text:
+            self._emit(text)

@@ -10,6 +10,7 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
 )
+from transformers.utils import logging
 
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.serving.classifier import Classifier
@@ -26,6 +27,8 @@ def load_model(folder: Path) -> ServedModel:
 
     Raises BadSpec if the folder holds no model of a kind that can be served.
     """
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     try:
         return _load(folder)
     except (OSError, ValueError, KeyError) as error:

@@ -87,6 +87,7 @@ class SequenceClassification:
             args=TrainingArguments(**parts.arguments),
             train_dataset=parts.rows,
             data_collator=DataCollatorWithPadding(parts.loaded.tokenizer),
+            compute_loss_func=_mean_loss,
             callbacks=parts.callbacks,
         )
 
@@ -102,6 +103,17 @@ class SequenceClassification:
         return Evaluation(
             figures.metrics, _samples(rows, outputs), figures.confusion, UNTRAINED_HEAD if loaded.fresh else None
         )
+
+
+def _mean_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    """Return the mean loss over all rows of an optimizer step.
+
+    The models' own loss is a mean over each forward pass, which Trainer then adds up instead of averaging.
+    """
+    from torch.nn.functional import cross_entropy
+
+    rows = len(labels) if num_items_in_batch is None else num_items_in_batch
+    return cross_entropy(outputs.logits.float(), labels, reduction="sum") / rows
 
 
 def _logits(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> Any:

@@ -1,0 +1,30 @@
+"""Tiny models and data on stand-ins for volumes, shared by the tests of this folder."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.trainer.tiny_models import make_decoder, make_encoder
+from tests.e2e.trainer.trainer_process import Site
+
+# Set before the first process is forked: one thread each, so that tests can run side by side on few cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The claims models (an encoder, a decoder), data (empty) and out (empty)."""
+    folder = tmp_path_factory.mktemp("volumes")
+    for claim in ("models", "data", "out"):
+        (folder / claim).mkdir()
+    make_encoder(folder / "models/encoder")
+    make_encoder(folder / "models/encoder-with-dropout", dropout=0.1)
+    make_decoder(folder / "models/decoder")
+    return folder
+
+
+@pytest.fixture
+def site(volumes: Path, tmp_path: Path) -> Site:
+    """A pod's mounts, with a workspace of the test's own."""
+    return Site(volumes, tmp_path)

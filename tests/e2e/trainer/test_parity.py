@@ -1,0 +1,126 @@
+"""The trainer learns exactly what a plain loop learns that is written here, independently of it."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+
+from tests.e2e.trainer.tiny_data import chats, descriptions, reviews
+from tests.e2e.trainer.trainer_process import Site
+
+pytestmark = pytest.mark.e2e
+
+STEPS = 4
+LEARNING_RATE = 1e-2
+
+
+def _plain_losses(model: Any, batch: dict[str, torch.Tensor], loss_of: Any) -> list[float]:
+    """AdamW over the same batch, the rate falling linearly to 0, gradients clipped to norm 1."""
+    model.train()
+    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.0)
+    losses = []
+    for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / STEPS)
+        loss = loss_of(model(**batch).logits)
+        losses.append(loss.item())
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(weights, 1.0)
+        optimizer.step()
+    return losses
+
+
+def _trained_losses(site: Site, **changes: Any) -> list[float]:
+    """Let the trainer learn all rows in each step, whatever their order; return its losses."""
+    training = {"epochs": None, "maxSteps": STEPS, "learningRate": LEARNING_RATE, "loggingIntervalSteps": 1}
+    job = site.job(training={**training, **changes.pop("batches")}, **changes)
+    site.run(job).succeeded()
+    history = json.loads((site.published() / "evaluation.json").read_text())["training"]["lossHistory"]
+    assert [step for step, _ in history] == list(range(1, STEPS + 1))
+    return [loss for _, loss in history]
+
+
+def _expect(losses: list[float], plain: list[float]) -> None:
+    assert losses == pytest.approx(plain, abs=1e-5)
+    assert max(losses) - min(losses) > 1e-3, "nothing changed"
+
+
+@pytest.mark.parametrize("batches", [{"batchSize": 24}, {"batchSize": 8, "gradientAccumulationSteps": 3}])
+def test_classification_has_the_losses_of_a_plain_loop(site: Site, batches: dict[str, int]):
+    rows = reviews()
+    folder = site.volumes / "models/encoder"
+    model = _seeded(lambda: AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2))
+    batch = AutoTokenizer.from_pretrained(folder)([row["text"] for row in rows], padding=True, return_tensors="pt")
+    labels = torch.tensor([("bad", "good").index(row["label"]) for row in rows])
+    plain = _plain_losses(model, batch, lambda logits: torch.nn.functional.cross_entropy(logits, labels))
+    losses = _trained_losses(
+        site,
+        batches=batches,
+        task="SequenceClassification",
+        model={"source": "pvc://models/encoder"},
+        dataset={
+            "train": {"source": site.write("train.jsonl", rows)},
+            "evaluation": {"source": site.write("e.jsonl", rows)},
+        },
+    )
+    _expect(losses, plain)
+
+
+@pytest.mark.parametrize("kind", ["completion only", "whole text", "chat", "accumulated", "LoRA"])
+def test_sft_has_the_losses_of_a_plain_loop(site: Site, kind: str):
+    rows = chats() if kind == "chat" else descriptions()
+    folder = site.volumes / "models/decoder"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    ids = [_ids(row, tokenizer) for row in rows]
+    masked = [0 if kind in ("chat", "whole text") else len(tokenizer(row["prompt"])["input_ids"]) for row in rows]
+    batch, labels = _padded(ids, masked)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    if kind == "LoRA":
+        config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+        model = _seeded(lambda: get_peft_model(model, config))
+    plain = _plain_losses(
+        model,
+        batch,
+        lambda logits: torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()),
+    )
+    losses = _trained_losses(
+        site,
+        batches={"batchSize": 3, "gradientAccumulationSteps": 4} if kind == "accumulated" else {"batchSize": 12},
+        task="SFT",
+        model={"source": "pvc://models/decoder"},
+        dataset={
+            "train": {"source": site.write("train.jsonl", rows)},
+            "evaluation": {"source": site.write("e.jsonl", rows)},
+        },
+        sft={"completionOnlyLoss": kind != "whole text"},
+        tuning={"method": "LoRA", "lora": {"rank": 4, "alpha": 8}} if kind == "LoRA" else {"method": "Full"},
+        evaluation={"baseline": False, "maxNewTokens": 2},
+    )
+    _expect(losses, plain)
+
+
+def _seeded(make: Any) -> Any:
+    torch.manual_seed(42)
+    return make()
+
+
+def _ids(row: dict[str, Any], tokenizer: Any) -> list[int]:
+    if "messages" in row:
+        text = "".join(f"<|{message['role']}|>{message['content']}</s>" for message in row["messages"])
+        return list(tokenizer(text)["input_ids"])
+    return [*tokenizer(row["prompt"] + row["completion"])["input_ids"], tokenizer.eos_token_id]
+
+
+def _padded(ids: list[list[int]], masked: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    width = max(map(len, ids))
+    assert width <= 64, "rows must not be cut"
+    tokens = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+    labels = tokens.masked_fill(mask == 0, -100)
+    for row, count in enumerate(masked):
+        labels[row, :count] = -100
+    return {"input_ids": tokens, "attention_mask": mask}, labels

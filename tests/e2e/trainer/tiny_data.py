@@ -1,0 +1,36 @@
+"""Small data that tiny models can learn from."""
+
+from itertools import product
+from typing import Any
+
+GOOD, BAD = ("warm", "funny", "wonderful"), ("dull", "noisy", "terrible")
+THINGS = ("film", "story", "plot", "cast")
+PRODUCTS = ("kettle", "blanket", "lamp", "spoon")
+MATERIALS = {"steel": "shines and lasts", "wool": "warms and calms", "oak": "stands and stays"}
+
+
+def reviews() -> list[dict[str, Any]]:
+    """24 texts with the labels good and bad."""
+    rows = [{"text": f"a {word} {thing}", "label": "good"} for word, thing in product(GOOD, THINGS)]
+    return rows + [{"text": f"a very {word} {thing} indeed", "label": "bad"} for word, thing in product(BAD, THINGS)]
+
+
+def descriptions() -> list[dict[str, Any]]:
+    """12 prompts with completions."""
+    return [
+        {"prompt": f"Product: {thing} | Material: {material}\nDescription:", "completion": f" it {praise}."}
+        for thing, (material, praise) in product(PRODUCTS, MATERIALS.items())
+    ]
+
+
+def chats() -> list[dict[str, Any]]:
+    """The same 12 as chats."""
+    return [
+        {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["completion"].strip()},
+            ]
+        }
+        for row in descriptions()
+    ]

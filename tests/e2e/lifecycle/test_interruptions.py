@@ -28,13 +28,13 @@ def published_weights(bench: Bench, status: Status) -> str:
 
 def test_killed_pod_resumes_to_the_same_weights(bench: Bench, job: Callable[..., Manifest]) -> None:
     calm = bench.apply(job("-calm", **LONG))
-    undisturbed = bench.wait(calm, phase_is("Succeeded", "Ready", "Failed"), 180)
+    undisturbed = bench.wait(calm, phase_is("Succeeded", "Failed"), 180)
     disturbed = bench.apply(job("-hit", **LONG))
     bench.wait(disturbed, has_trained(60))
     (pod,) = bench.objects("pods", disturbed)
     bench.cluster.run_kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
-    status = bench.wait(disturbed, phase_is("Succeeded", "Ready", "Failed"), 180)
-    assert status["phase"] == undisturbed["phase"] == "Ready", status
+    status = bench.wait(disturbed, phase_is("Succeeded", "Failed"), 180)
+    assert status["phase"] == undisturbed["phase"] == "Succeeded", status
     assert status["run"]["resumedFromStep"] >= 20
     assert status["metrics"]["train"]["loss"] == undisturbed["metrics"]["train"]["loss"]
     assert published_weights(bench, status) == published_weights(bench, undisturbed)
@@ -46,9 +46,9 @@ def test_killed_operator_changes_nothing(bench: Bench, job: Callable[..., Manife
     before = {item["metadata"]["uid"] for item in bench.objects("jobs", name) + bench.objects("pods", name)}
     pods = ["-n", OPERATOR_NAMESPACE, "delete", "pods", "-l", "app.kubernetes.io/name=finetune-operator"]
     bench.cluster.run_kubectl(*pods, "--grace-period=0", "--force")
-    status = bench.wait(name, phase_is("Succeeded", "Ready", "Failed"), 180)
+    status = bench.wait(name, phase_is("Succeeded", "Failed"), 180)
     after = {item["metadata"]["uid"] for item in bench.objects("jobs", name) + bench.objects("pods", name)}
-    assert status["phase"] == "Ready", status
+    assert status["phase"] == "Succeeded", status
     assert after == before
     reasons = [event["reason"] for event in bench.events(name)]
     assert reasons.count("RunStarted") == 1
@@ -69,8 +69,8 @@ def test_suspended_job_stops_and_resumes(bench: Bench, job: Callable[..., Manife
     bench.wait(name, phase_is("Suspended"))
     until(lambda: bench.objects("pods", name), lambda pods: not pods, 30)
     bench.cluster.run_kubectl("patch", "ftj", name, "--type=merge", "-p", '{"spec":{"suspend":false}}')
-    status = bench.wait(name, phase_is("Succeeded", "Ready", "Failed"), 180)
-    assert status["phase"] == "Ready", status
+    status = bench.wait(name, phase_is("Succeeded", "Failed"), 180)
+    assert status["phase"] == "Succeeded", status
     assert status["run"]["resumedFromStep"] >= 10
 
 
@@ -85,8 +85,8 @@ def test_edited_inputs_supersede_a_live_run(bench: Bench, job: Callable[..., Man
     def finished(status: Status) -> bool:
         nonlocal most
         most = max(most, len(bench.objects("pods", name)))
-        return status.get("run", {}).get("id") != first and status.get("phase") in {"Ready", "Failed"}
+        return status.get("run", {}).get("id") != first and status.get("phase") in {"Succeeded", "Failed"}
 
     status = bench.wait(name, finished, 180)
-    assert status["phase"] == "Ready", status
+    assert status["phase"] == "Succeeded", status
     assert most == 1

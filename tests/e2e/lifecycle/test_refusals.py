@@ -18,7 +18,7 @@ WITHIN_SECONDS = 10
     [
         pytest.param({"compute": {"gpus": 1, "memory": "900Gi"}}, "Unschedulable", "memory", id="too-large"),
         pytest.param({"compute": {"nodeSelector": {"zone": "mars"}}}, "Unschedulable", "nodeSelector", id="no-node"),
-        pytest.param({"compute": {"image": "finetune.dev/no:1"}}, "ImagePullFailed", "finetune.dev/no:1", id="image"),
+        pytest.param({"compute": {"image": "127.0.0.1:1/no:1"}}, "ImagePullFailed", "127.0.0.1:1/no:1", id="image"),
         pytest.param({"dataset": {"secretRef": {"name": "absent"}}}, "SecretNotFound", "absent", id="secret"),
         pytest.param({"storage": {"storageClassName": "absent"}}, "VolumeNotReady", "absent", id="class"),
         pytest.param({"storage": {"existingClaim": "absent"}}, "VolumeNotReady", "absent", id="claim"),

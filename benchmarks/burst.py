@@ -74,6 +74,8 @@ def measure(cluster: Cluster, operator: OperatorProcess, jobs: int, idle_seconds
     launched = time.monotonic()
     yield Figure("seconds to submit with one kubectl", submitted - started)
     yield Figure("seconds until every FineTuneJob has its Job", launched - started, limit=10)
+    yield Figure("CPU seconds of the operator until then", cpu_seconds(operator))
+    yield Figure("CPU seconds of the API server until then", server_cpu_seconds(cluster))
     settle(operator)
     yield Figure("seconds until every reason is told", time.monotonic() - started)
     made = writes(cluster)
@@ -140,6 +142,12 @@ def served_writes(cluster: Cluster) -> float:
 def cpu_seconds(operator: OperatorProcess) -> float:
     """Return the CPU time that the operator has used."""
     return dict(operator.process_samples())["process_cpu_seconds_total"]
+
+
+def server_cpu_seconds(cluster: Cluster) -> float:
+    """Return the CPU time that the API server has used."""
+    lines = cluster.run_kubectl("get", "--raw", "/metrics").splitlines()
+    return next(float(line.split()[1]) for line in lines if line.startswith("process_cpu_seconds_total"))
 
 
 def memory_mib(operator: OperatorProcess) -> float:

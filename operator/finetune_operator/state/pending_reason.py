@@ -10,7 +10,7 @@ from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.scheduling import unschedulable
+from finetune_operator.state.scheduling import unschedulable, waits_for_volume
 from finetune_operator.state.story import Problem
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInspectImage")
@@ -33,7 +33,7 @@ def pod_problem(
     scheduling = unschedulable(pod, placement, block)
     if scheduling is None:
         return _container_problem(pod, spec, block) or volume_problem(observed.events, spec)
-    if scheduling.reason != Reason.VOLUME_NOT_READY:
+    if not waits_for_volume(scheduling):
         return scheduling
     return volume_problem(observed.events, spec) or _unbound_claim(observed) or scheduling
 

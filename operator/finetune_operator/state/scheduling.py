@@ -8,6 +8,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.state.story import Problem
 
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
+_UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
 
@@ -25,9 +26,14 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
     if missing:
         return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
     if "unbound immediate PersistentVolumeClaims" in detail:
-        return Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
+        return _UNBOUND
     advice = " ".join(_advice(detail, placement, block))
     return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
+
+
+def waits_for_volume(verdict: Problem) -> bool:
+    """Whether the pod only waits for a claim to be bound, which the claim itself can explain better."""
+    return verdict is _UNBOUND
 
 
 def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:

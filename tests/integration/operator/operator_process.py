@@ -51,6 +51,11 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait()
 
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def terminate(self) -> tuple[int, float]:
         """Ask it to end; return its exit code and the seconds it took."""
         assert self._process is not None

@@ -167,11 +167,16 @@ class Workbench:
         self._servers.append(subprocess.Popen([*enter, str(script), address, str(PROGRESS_PORT), str(file)]))
         return address, tell
 
-    def close(self) -> None:
-        """Stop what was started, and let the namespace go."""
+    def stop_progress(self) -> None:
+        """Let no pod answer any more."""
         for server in self._servers:
             server.kill()
             server.wait()
+        self._servers.clear()
+
+    def close(self) -> None:
+        """Stop what was started, and let the namespace go."""
+        self.stop_progress()
         self.cluster.run_kubectl("delete", "namespace", self.namespace, "--wait=false")
         self.reap()
 

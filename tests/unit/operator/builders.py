@@ -17,7 +17,7 @@ from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, timestamp, uid_of
 from finetune_operator.state.decide import decide
-from finetune_operator.state.observed import Observed
+from finetune_operator.state.observed import Observed, Refusal
 from finetune_operator.state.plan import Plan, Policy
 from tests.builders import finetune_job, merge
 
@@ -37,6 +37,7 @@ class Scene:
         self.departed: list[Manifest] = []
         self.foreign: list[Manifest] = []
         self.events: list[Manifest] = []
+        self.refusal: Refusal | None = None
         self.progress: Progress | None = None
         self.now = NOW
         self._count = 0
@@ -96,6 +97,11 @@ class Scene:
         deployment["status"] = {"observedGeneration": 1, **counts}
         return self
 
+    def refuse(self, kind: str, name: str, message: str) -> "Scene":
+        """Let the API server refuse a child."""
+        self.refusal = Refusal(kind, name, message)
+        return self
+
     def event(self, about: Manifest, reason: str, message: str) -> "Scene":
         involved = {"kind": about["kind"], "name": name_of(about), "uid": uid_of(about)}
         time = timestamp(self.now + timedelta(seconds=len(self.events)))
@@ -118,6 +124,7 @@ class Scene:
             foreign=tuple(self.foreign),
             events=tuple(self.events),
             progress=self.progress,
+            refusal=self.refusal,
             progress_pod_uid=uid_of(pods[-1]) if pods and self.progress else "",
         )
 

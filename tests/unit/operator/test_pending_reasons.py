@@ -1,0 +1,249 @@
+"""Why something does not run, from what schedulers, kubelets and controllers really say."""
+
+import pytest
+
+from finetune_operator.kinds import Manifest
+from tests.unit.operator.builders import Scene, is_idle, reasons
+
+IN_SPEC = {"compute": {"gpus": 1, "cpu": "8", "memory": "64Gi", "nodeSelector": {"zone": "a"}}}
+
+
+def unscheduled(message: str) -> Manifest:
+    verdict = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"phase": "Pending", "conditions": [verdict]}
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "words"),
+    [
+        pytest.param(
+            "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available: 3 No"
+            " preemption victims found for incoming pod.",
+            "Unschedulable",
+            ["0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", "spec.compute.gpus asks for 1 nvidia.com/gpu"],
+            id="no-free-gpu",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 1 Insufficient cpu, 2 Insufficient memory. preemption: none",
+            "Unschedulable",
+            ["spec.compute.cpu asks for 8 cpu", "spec.compute.memory asks for 64Gi memory"],
+            id="too-little-cpu-and-memory",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.",
+            "Unschedulable",
+            ["No node carries the labels of spec.compute.nodeSelector."],
+            id="no-node-with-the-labels",
+        ),
+        pytest.param(
+            "0/1 nodes are available: 1 node(s) had untolerated taint(s).",
+            "Unschedulable",
+            ["Tolerate the taint in spec.compute.tolerations."],
+            id="taint",
+        ),
+        pytest.param(
+            "0/1 nodes are available: 1 Insufficient example.com/fpga.",
+            "Unschedulable",
+            ["The pod asks for example.com/fpga"],
+            id="a-resource-that-a-webhook-added",
+        ),
+        pytest.param(
+            '0/1 nodes are available: persistentvolumeclaim "weights" not found. not found',
+            "VolumeNotReady",
+            ["PersistentVolumeClaim weights does not exist. Create it."],
+            id="missing-claim",
+        ),
+        pytest.param(
+            "0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not found",
+            "VolumeNotReady",
+            ["PersistentVolumeClaim job-workspace (storage class fast) is not bound yet"],
+            id="unbound-claim",
+        ),
+        pytest.param("no nodes available to schedule pods", "Unschedulable", ["No node fits"], id="no-nodes"),
+    ],
+)
+def test_scheduler_verdict(message: str, reason: str, words: list[str]) -> None:
+    scene = Scene(**IN_SPEC, storage={"storageClassName": "fast"})
+    scene.act()
+    scene.one("PersistentVolumeClaim")["status"] = {"phase": "Pending"}
+    scene.pod(**unscheduled(message))["spec"].pop("nodeName")
+    plan = scene.act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Pending", reason)
+    assert all(word in scene.status["message"] for word in words), scene.status["message"]
+    assert "preemption" not in scene.status["message"]
+    assert reasons(plan) == [reason]
+    assert scene.condition("Reconciling") == "True"
+    assert is_idle(scene.decide())
+
+
+@pytest.mark.parametrize(
+    ("waiting", "reason", "words"),
+    [
+        pytest.param(
+            {"reason": "ErrImagePull", "message": 'failed to pull "trainer:1": not found'},
+            "ImagePullFailed",
+            ["Image trainer:1 cannot be pulled (not found)", "spec.compute.image"],
+            id="no-such-image",
+        ),
+        pytest.param(
+            {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "trainer:1": 401 Unauthorized'},
+            "ImagePullFailed",
+            ["(access denied)", "image pull secret"],
+            id="image-needs-credentials",
+        ),
+        pytest.param(
+            {"reason": "InvalidImageName", "message": "couldn't parse image name"},
+            "ImagePullFailed",
+            ["'trainer:1' is no valid image name"],
+            id="image-name",
+        ),
+        pytest.param(
+            {"reason": "CreateContainerConfigError", "message": 'secret "s3" not found'},
+            "SecretNotFound",
+            ["Secret s3 (spec.model.secretRef, spec.dataset.secretRef, spec.output.secretRef)"],
+            id="secret-of-an-environment-variable",
+        ),
+        pytest.param(
+            {"reason": "CreateContainerError", "message": "device /dev/nvidia0 is missing"},
+            "ContainerNotStarting",
+            ["device /dev/nvidia0 is missing"],
+            id="runtime",
+        ),
+        pytest.param({"reason": "ContainerCreating"}, "PodStarting", ["is starting"], id="just-starting"),
+    ],
+)
+def test_kubelet_verdict(waiting: Manifest, reason: str, words: list[str]) -> None:
+    scene = Scene()
+    scene.act()
+    scene.pod(containerStatuses=[{"name": "trainer", "image": "trainer:1", "state": {"waiting": waiting}}])
+    scene.act()
+    assert scene.status["reason"] == reason
+    assert all(word in scene.status["message"] for word in words), scene.status["message"]
+
+
+def test_image_pull_reads_the_same_while_the_kubelet_alternates() -> None:
+    scene = Scene()
+    scene.act()
+    status = {"name": "trainer", "image": "trainer:1"}
+    pod = scene.pod()
+    for reason in ("ErrImagePull", "ImagePullBackOff", "ErrImagePull"):
+        waiting = {"reason": reason, "message": f'{reason}: "trainer:1": not found'}
+        pod["status"]["containerStatuses"] = [{**status, "state": {"waiting": waiting}}]
+        scene.act()
+    assert is_idle(scene.decide())
+
+
+@pytest.mark.parametrize(
+    ("event", "message", "reason", "words"),
+    [
+        pytest.param(
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "secret-model" : secret "s3" not found',
+            "SecretNotFound",
+            ["Secret s3", "spec.model.secretRef"],
+            id="secret",
+        ),
+        pytest.param(
+            "FailedMount",
+            'MountVolume.SetUp failed for volume "job" : configmap "job-1" not found',
+            "VolumeNotReady",
+            ["ConfigMap job-1"],
+            id="config-map",
+        ),
+        pytest.param(
+            "FailedAttachVolume",
+            "Multi-Attach error for volume pvc-1",
+            "VolumeNotReady",
+            ["Multi-Attach error"],
+            id="attached-elsewhere",
+        ),
+    ],
+)
+def test_events_of_a_pod_that_does_not_start(event: str, message: str, reason: str, words: list[str]) -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.pod(), event, message).act()
+    assert scene.status["reason"] == reason
+    assert all(word in scene.status["message"] for word in words), scene.status["message"]
+
+
+def test_newest_event_counts() -> None:
+    scene = Scene()
+    scene.act()
+    pod = scene.pod()
+    scene.event(pod, "FailedMount", 'secret "s3" not found').event(pod, "FailedAttachVolume", "busy elsewhere").act()
+    assert "busy elsewhere" in scene.status["message"]
+
+
+def test_missing_storage_class_is_quoted_from_the_claim() -> None:
+    scene = Scene(storage={"storageClassName": "absent"})
+    scene.act()
+    claim = scene.one("PersistentVolumeClaim")
+    claim["status"] = {"phase": "Pending"}
+    scene.pod(**unscheduled("pod has unbound immediate PersistentVolumeClaims"))
+    scene.event(claim, "ProvisioningFailed", 'storageclass.storage.k8s.io "absent" not found').act()
+    assert scene.status["reason"] == "VolumeNotReady"
+    assert 'storageclass.storage.k8s.io "absent" not found' in scene.status["message"]
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "words"),
+    [
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: exceeded quota: gpus, requested: requests.nvidia.com/gpu=1,'
+            " used: requests.nvidia.com/gpu=4, limited: requests.nvidia.com/gpu=4",
+            "QuotaExceeded",
+            ["exceeded quota: gpus"],
+            id="quota",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot',
+            "AdmissionRefused",
+            ["Pod Security", "pod-security.kubernetes.io/enforce"],
+            id="pod-security",
+        ),
+        pytest.param(
+            'Error creating: admission webhook "policy.example.com" denied the request: no cost centre label',
+            "AdmissionRefused",
+            ["no cost centre label"],
+            id="webhook",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: no PriorityClass with name high was found',
+            "AdmissionRefused",
+            ["no PriorityClass with name high"],
+            id="priority-class",
+        ),
+    ],
+)
+def test_pod_that_may_not_be_created(message: str, reason: str, words: list[str]) -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.training_job, "FailedCreate", message).act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Pending", reason)
+    assert all(word in scene.status["message"] for word in words), scene.status["message"]
+
+
+def test_child_that_the_api_server_refuses_is_told_and_tried_again_later() -> None:
+    scene = Scene()
+    scene.refuse("Job", "job-1", 'jobs.batch "job-1" is forbidden: exceeded quota: few, requested: count/jobs.batch=1')
+    plan = scene.act()
+    assert plan.applies == ()
+    assert scene.status["reason"] == "QuotaExceeded"
+    assert scene.status["message"].startswith("Job job-1: The namespace's quota is used up")
+    assert "startedAt" not in scene.status["run"]
+    assert plan.look_again_seconds
+    assert is_idle(scene.decide())
+
+
+def test_reasons_only_events_tell_are_asked_for_again() -> None:
+    scene = Scene()
+    scene.act()
+    assert scene.decide().look_again_seconds
+    pod = scene.pod(**unscheduled("no nodes available"))
+    pod["spec"].pop("nodeName")
+    assert scene.decide().look_again_seconds is None
+    pod["spec"]["nodeName"] = "node-1"
+    assert scene.decide().look_again_seconds
+    pod["status"]["phase"] = "Running"
+    assert scene.decide().look_again_seconds is None

@@ -1,0 +1,121 @@
+"""Small pure pieces: drift, progress, settings, the watchdog, Events."""
+
+import pytest
+
+from finetune_api.handoff import Metrics
+from finetune_api.status import MetricsStatus
+from finetune_api.task import Task
+from finetune_operator.errors import SettingsError
+from finetune_operator.reconcile.event import event
+from finetune_operator.settings import read_settings
+from finetune_operator.state.drift import differs, stamped
+from finetune_operator.state.plan import Note
+from finetune_operator.state.progress import METRIC_LIMIT, duration, metrics_status, score
+from finetune_operator.watchdog import Heartbeat, Watchdog
+from tests.unit.operator.builders import NOW, Scene
+
+
+@pytest.mark.parametrize(
+    ("wanted", "live", "drifted"),
+    [
+        ({"a": 1}, {"a": 1, "defaulted": 2}, False),
+        ({"a": 1}, {"a": 2}, True),
+        ({"a": {"b": 1}}, {"a": None}, True),
+        ({"list": [{"a": 1}]}, {"list": [{"a": 1, "defaulted": 2}]}, False),
+        ({"list": [{"a": 1}]}, {"list": [{"a": 1}, {"a": 2}]}, True),
+        ({"cpu": "1000m"}, {"cpu": "1"}, False),
+        ({"memory": "1024Mi"}, {"memory": "1Gi"}, False),
+        ({"memory": "1000Mi"}, {"memory": "1Gi"}, True),
+        ({"name": "1x"}, {"name": "1"}, True),
+    ],
+)
+def test_drift_is_what_we_set_and_is_different(wanted: dict, live: dict, drifted: bool) -> None:
+    assert differs(wanted, live) is drifted
+
+
+def test_field_that_is_no_longer_set_changes_the_stamp() -> None:
+    manifest = {"metadata": {"name": "x"}, "spec": {"nodeSelector": {"disk": "fast"}}}
+    less = {**manifest, "spec": {}}
+    assert differs(stamped(less), stamped(manifest))
+    assert not differs(stamped(manifest), stamped(manifest))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0s"), (59, "59s"), (250, "4m10s"), (3600, "1h00m"), (7505, "2h05m")]
+)
+def test_durations_are_for_people(seconds: int, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_figures_are_rounded_bounded_and_finite() -> None:
+    figures = {f"m{index:03}": 0.123456789 for index in range(METRIC_LIMIT + 10)} | {"a": float("nan")}
+    status = metrics_status(Metrics(evaluation=figures), None)
+    assert status is not None
+    assert status.evaluation is not None
+    assert len(status.evaluation) == METRIC_LIMIT
+    assert "a" not in status.evaluation
+    assert status.evaluation["m000"] == 0.123457
+    assert metrics_status(Metrics(), None) is None
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics", "shown"),
+    [
+        (Task.SEQUENCE_CLASSIFICATION, MetricsStatus(evaluation={"accuracy": 0.9123}), "0.912"),
+        (Task.SFT, MetricsStatus(evaluation={"loss": 1.5}, baseline={"loss": 3.25}), "1.500 (base 3.250)"),
+        (Task.SFT, MetricsStatus(evaluation={"accuracy": 1}), None),
+        (Task.SFT, None, None),
+    ],
+)
+def test_score_is_the_main_metric_of_the_task(task: Task, metrics: MetricsStatus | None, shown: str | None) -> None:
+    assert score(task, metrics) == shown
+
+
+def test_settings_come_from_the_command_line_then_the_environment_then_the_default() -> None:
+    environment = {"FINETUNE_WORKERS": "3", "FINETUNE_HTTP_PORT": "1", "FINETUNE_NAMESPACE": "a, b"}
+    settings = read_settings(["--http-port", "2", "--identity", "me"], environment)
+    assert (settings.workers, settings.http_port, settings.identity) == (3, 2, "me")
+    assert settings.namespaces == ("a", "b")
+    assert settings.resync_interval_seconds == 60
+    assert settings.leader_election is True
+    assert read_settings(["--namespace", "x", "--namespace", "y"], {}).namespaces == ("x", "y")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["--workers", "many"], {}, "--workers is 'many'; expected a whole number"),
+        (["--workers", "0"], {}, "--workers is 0; at least 1 is needed"),
+        ([], {"FINETUNE_LOG_FORMAT": "xml"}, "FINETUNE_LOG_FORMAT is 'xml'; expected one of: plain, json"),
+        (["--progress-interval-seconds", "0"], {}, "--progress-interval-seconds is 0.0; it must be above 0"),
+        (["--leader-election", "maybe"], {}, "--leader-election is 'maybe'; expected one of: on, off"),
+    ],
+)
+def test_wrong_settings_are_named(arguments: list[str], environment: dict[str, str], message: str) -> None:
+    with pytest.raises(SettingsError, match="^" + message.replace("(", r"\(")):
+        read_settings(arguments, environment)
+
+
+def test_watchdog_complains_of_stuck_work_and_a_stopped_resync() -> None:
+    now, waited = 0.0, 0.0
+    heartbeat = Heartbeat(clock=lambda: now)
+    watchdog = Watchdog(lambda: waited, heartbeat, resync_interval_seconds=60)
+    now = 10_000.0
+    assert watchdog.complaints() == []
+    heartbeat.beat()
+    assert watchdog.complaints() == []
+    waited = 500.0
+    now += 1000.0
+    complaints = watchdog.complaints()
+    assert "a FineTuneJob has waited 500 s to be reconciled" in complaints
+    assert "the last resync was 1000 s ago" in complaints
+
+
+def test_event_fits_and_is_the_same_when_it_is_sent_again() -> None:
+    resource = Scene("n" * 200).resource
+    note = Note("BadData", "é" * 2000, warning=True)
+    first, again = (event(resource, note, "replica-1", NOW) for _ in range(2))
+    assert first == again
+    assert len(first["note"].encode()) <= 1024
+    assert len(first["metadata"]["name"]) <= 63
+    assert (first["type"], first["regarding"]["uid"]) == ("Warning", "uid-of-job")

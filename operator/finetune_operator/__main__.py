@@ -29,9 +29,11 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     try:
         return asyncio.run(_run(settings))
-    except (ConfigException, OSError) as error:
-        logger.error("cannot start why=%s", error)
-        return EXIT_USAGE
+    except ConfigException as error:
+        logger.error("cannot start: not in a pod, and no usable kubeconfig (set KUBECONFIG): %s", error)
+    except OSError as error:
+        logger.error("cannot start: %s", error)
+    return EXIT_USAGE
 
 
 async def _run(settings: Settings) -> int:

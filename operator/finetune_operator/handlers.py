@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
@@ -13,6 +13,13 @@ from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
 
 WATCH_BACKOFFS = (1, 1, 2, 3, 5, 8, 13)
 LONGEST_WATCH_BACKOFF_SECONDS = 15
+
+
+class Enqueue(Protocol):
+    """Has a FineTuneJob looked at."""
+
+    def __call__(self, key: Key, *, first: bool = False) -> None:
+        """first: before the others."""
 
 
 class EndlessBackoffs:
@@ -56,7 +63,7 @@ def watch_settings() -> kopf.OperatorSettings:
 
 
 def watch_registry(
-    cache: Cache, enqueue: Callable[[Key], None], login: Callable[[], Awaitable[Credentials]]
+    cache: Cache, enqueue: Enqueue, login: Callable[[], Awaitable[Credentials]]
 ) -> kopf.OperatorRegistry:
     """Return the handlers: one per watched kind, and the login that shares the client's credentials."""
     registry = kopf.OperatorRegistry()
@@ -100,7 +107,7 @@ async def watch_for_ever(
     await kopf.run_tasks(tasks, ignored=ignored)
 
 
-def _handler(kind: Kind, cache: Cache, enqueue: Callable[[Key], None]) -> Callable[..., Awaitable[None]]:
+def _handler(kind: Kind, cache: Cache, enqueue: Enqueue) -> Callable[..., Awaitable[None]]:
     async def on_event(event: Manifest, **_: Any) -> None:
         manifest = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         key = cache.key_of(manifest)
@@ -109,6 +116,6 @@ def _handler(kind: Kind, cache: Cache, enqueue: Callable[[Key], None]) -> Callab
         elif not cache.put(manifest):
             return
         if key is not None:
-            enqueue(key)
+            enqueue(key, first=kind == FINETUNE_JOB and not manifest.get("status"))
 
     return on_event

@@ -1,6 +1,7 @@
 """A queue of keys: each waits at most once, one worker per key at a time, endless retries with growing pauses."""
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -21,21 +22,25 @@ class WorkQueue:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._ready: asyncio.Queue[Key] = asyncio.Queue()
+        self._ready: asyncio.PriorityQueue[tuple[bool, int, Key]] = asyncio.PriorityQueue()
+        self._order = itertools.count()
         self._since: dict[Key, float] = {}
         self._active: set[Key] = set()
         self._again: set[Key] = set()
         self._timers: dict[Key, asyncio.TimerHandle] = {}
         self._failures: dict[Key, int] = {}
 
-    def add(self, key: Key) -> None:
-        """Look at the key as soon as a worker is free; one that waits already waits once."""
+    def add(self, key: Key, *, first: bool = False) -> None:
+        """Look at the key as soon as a worker is free; one that waits already waits once.
+
+        first: before the others. A burst of new FineTuneJobs is launched before the many small news about each.
+        """
         self._cancel_timer(key)
         if key in self._active:
             self._again.add(key)
         elif key not in self._since:
             self._since[key] = self._clock()
-            self._ready.put_nowait(key)
+            self._ready.put_nowait((not first, next(self._order), key))
 
     @property
     def depth(self) -> int:
@@ -49,7 +54,7 @@ class WorkQueue:
     async def work_for_ever(self, work: Work) -> None:
         """Take keys and work on them. Several of these may run side by side."""
         while True:
-            key = await self._ready.get()
+            _, _, key = await self._ready.get()
             self._active.add(key)
             try:
                 await self._work_on(key, work)

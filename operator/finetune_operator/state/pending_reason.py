@@ -38,10 +38,10 @@ def pod_problem(
     return volume_problem(observed.events, spec) or _unbound_claim(observed) or scheduling
 
 
-def creation_problem(events: Iterable[Manifest]) -> Problem | None:
-    """Say why a controller could not create its pod, from its FailedCreate Events."""
+def creation_problem(events: Iterable[Manifest], since: str) -> Problem | None:
+    """Say why a controller could not create its pod, from its FailedCreate Events since the last pod's creation."""
     event = _latest(events, ("FailedCreate",))
-    return refusal_problem(str(event.get("message") or "")) if event else None
+    return refusal_problem(str(event.get("message") or "")) if event and _time(event) > since else None
 
 
 def refusal_problem(message: str) -> Problem:

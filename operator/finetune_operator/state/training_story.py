@@ -6,7 +6,7 @@ from finetune_api.status import FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
-from finetune_operator.manifests import name_of
+from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.failure import attempts, is_terminal, job_failure, last_failure
 from finetune_operator.state.observed import Observed, condition
@@ -39,7 +39,7 @@ def training_story(
         return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, message)
     if run.pod is None or pods.has_failed(run.pod):
         return _between_pods(job, run, observed)
-    if pods.is_running(run.pod) or pods.ended(run.pod):
+    if pods.is_running(run.pod) or pods.ended(run.pod) or is_deleting(run.pod):
         return _running(job, run.pod, progress, previous)
     return _waiting(job, run.pod, observed)
 
@@ -60,7 +60,8 @@ def _suspended(run: Run) -> Story:
 
 
 def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
-    problem = creation_problem(observed.events)
+    since = run.pod["metadata"]["creationTimestamp"] if run.pod else ""
+    problem = creation_problem(observed.events, since)
     if problem is not None:
         return hindered(Phase.PENDING, problem)
     failure = last_failure(job, run)
@@ -89,6 +90,8 @@ def _creating(job: FineTuneJob) -> Story:
 
 
 def _running(job: FineTuneJob, pod: Manifest, progress: ProgressStatus | None, previous: FineTuneJobStatus) -> Story:
+    if is_deleting(pod):
+        return going_on(Phase.TRAINING, Reason.TRAINING, f"Pod {name_of(pod)} is being stopped.")
     stage = progress.stage if progress else None
     if stage in _STAGES:
         return going_on(*_STAGES[Stage(stage)])

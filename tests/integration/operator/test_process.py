@@ -1,7 +1,10 @@
 """The operator as a process: restarts, kills, two replicas, ends."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -41,6 +44,34 @@ def test_end_is_clean_and_quick(bench: Workbench) -> None:
     assert code == 0
     assert seconds < END_WITHIN_SECONDS
     assert "Traceback" not in bench.operator.log.read_text()
+
+
+def test_metrics_tell_jobs_by_phase_and_what_was_done(bench: Workbench) -> None:
+    bench.submit()
+    bench.submit("asleep", suspend=True)
+    bench.wait(reason="Unschedulable")
+    bench.wait("asleep", phase="Suspended")
+    by_phase = {labels["phase"]: count for labels, count in bench.operator.samples("jobs")}
+    assert by_phase == {"Pending": 1, "Suspended": 1}
+    results = {labels["result"]: count for labels, count in bench.operator.samples("reconcile_total")}
+    assert results["ok"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"KUBECONFIG": "/nowhere/kubeconfig"}, "cannot start"),
+        ({"FINETUNE_HTTP_PORT": "many"}, "FINETUNE_HTTP_PORT is 'many'; expected a whole number"),
+    ],
+)
+def test_wrong_start_is_explained_without_a_traceback(environment: dict[str, str], words: str) -> None:
+    command = [sys.executable, "-m", "finetune_operator"]
+    ended = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_kills_at_random_moments_lose_and_double_nothing(bench: Workbench) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from finetune_api.failures import FailureClass
 from finetune_operator.kinds import Manifest
 from tests.unit.operator.builders import Scene, is_idle, reasons
 
@@ -247,3 +248,24 @@ def test_reasons_only_events_tell_are_asked_for_again() -> None:
     assert scene.decide().look_again_seconds
     pod["status"]["phase"] = "Running"
     assert scene.decide().look_again_seconds is None
+
+
+def test_refusal_from_before_the_last_pod_is_history() -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.training_job, "FailedCreate", "exceeded quota: gpus")
+    scene.events[0]["lastTimestamp"] = "2026-01-02T03:04:00Z"
+    scene.ended_pod(69, scene.report(FailureClass.UNAVAILABLE, "s3 is down."))
+    scene.act()
+    assert scene.status["reason"] == "Retrying"
+
+
+def test_pod_that_is_being_stopped_is_not_called_starting() -> None:
+    scene = Scene()
+    scene.act()
+    pod = scene.running_pod()
+    scene.act()
+    pod["metadata"]["deletionTimestamp"] = "2026-01-02T04:00:00Z"
+    scene.act()
+    assert scene.status["phase"] == "Training"
+    assert "is being stopped" in scene.status["message"]

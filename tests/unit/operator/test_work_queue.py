@@ -47,6 +47,19 @@ async def test_key_that_waits_is_worked_on_once() -> None:
     assert sorted(seen) == [A, B]
 
 
+async def test_new_jobs_come_before_news_about_others() -> None:
+    queue, seen = WorkQueue(), []
+
+    async def work(key: Key) -> None:
+        seen.append(key)
+
+    queue.add(A)
+    queue.add(B, first=True)
+    async with working(queue, work, workers=1):
+        await until(lambda: len(seen) == 2)
+    assert seen == [B, A]
+
+
 async def test_key_is_never_worked_on_twice_at_a_time_and_no_change_is_lost() -> None:
     queue, active, most, count = WorkQueue(), 0, 0, 0
 

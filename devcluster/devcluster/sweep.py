@@ -37,7 +37,9 @@ def sweep(layout: Layout, record: Record | None) -> None:
     with records.machine_lock():
         if record and not any(other.name != layout.name for other in records.all_records()):
             sysctls.restore(record.sysctls)
-        mounts.empty(layout.root)
+        layout.record.unlink(missing_ok=True)
+    # Images may be gigabytes of small files: other clusters need not wait until they are deleted.
+    mounts.empty(layout.root)
 
 
 def _shim_sockets(layout: Layout) -> Iterator[Path]:

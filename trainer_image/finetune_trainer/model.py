@@ -7,7 +7,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from finetune_trainer.errors import BadSpec, MissingInput
+from finetune_trainer.errors import BadSpec, MissingInput, Unavailable
 from finetune_trainer.log import say
 from finetune_trainer.records import ModelRecord
 from finetune_trainer.storage import Storage, StoredFile
@@ -31,6 +31,7 @@ def fetch_model(storage: Storage, revision: str | None, workspace: Workspace) ->
     needed = [file.path for file in files if _is_needed(file.path)]
     _check_weights(str(storage.source), files, needed)
     folder = storage.fetch_tree(workspace.base, needed)
+    _check_complete(folder, [file for file in files if file.path in needed])
     config = _read_config(folder, str(storage.source))
     dtype = _weight_dtype(folder)
     size = sum(file.size_bytes for file in files if file.path in needed)
@@ -59,6 +60,14 @@ def _check_weights(source: str, files: list[StoredFile], needed: list[str]) -> N
         )
     names = ", ".join(file.path for file in files[:5])
     raise BadSpec(f"{source}: holds no *.safetensors (found: {names}); expected a model's folder", FIELD)
+
+
+def _check_complete(folder: Path, files: list[StoredFile]) -> None:
+    for file in files:
+        path = folder / file.path
+        if not path.is_file() or path.stat().st_size != file.size_bytes:
+            words = f"{file.path} of the model did not arrive whole; the next attempt fetches it again"
+            raise Unavailable(words, FIELD)
 
 
 def _read_config(folder: Path, source: str) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class HubStorage:
     def __init__(self, source: Source, access: Access) -> None:
         self.source = source
         self._field = access.field
-        self._revision = access.revision
+        self._revision = access.revision or "main"
         self._api = HfApi(endpoint=access.credentials.get("HF_ENDPOINT"), token=access.credentials.get("HF_TOKEN"))
 
     def resolve_revision(self) -> str:

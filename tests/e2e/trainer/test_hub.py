@@ -1,0 +1,96 @@
+"""Base models from hf:// sources, downloaded by huggingface_hub from a stand-in of the Hub."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from finetune_api.failures import ExitCode
+from tests.e2e.trainer.hub_stand_in import COMMIT, Hub, serve
+from tests.e2e.trainer.tiny_data import reviews
+from tests.e2e.trainer.trainer_process import Site
+
+pytestmark = pytest.mark.e2e
+
+TOKEN = "hf_a-secret-token"
+
+
+@pytest.fixture
+def hub(site: Site) -> Iterator[Hub]:
+    """A Hub with one private repository, and the Secret to reach it."""
+    with serve(Hub(site.volumes / "models/encoder", "acme/tiny", token=TOKEN)) as hub:
+        secret(site, HF_TOKEN=TOKEN, HF_ENDPOINT=hub.endpoint)
+        yield hub
+
+
+def secret(site: Site, **values: str) -> None:
+    """Mount a Secret with these values for the model."""
+    folder = site.secrets / "model"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, value in values.items():
+        (folder / name).write_text(value)
+
+
+def _job(site: Site, source: str = "hf://acme/tiny", **model: str) -> dict[str, Any]:
+    return site.job(
+        task="SequenceClassification",
+        model={"source": source, **model},
+        dataset={"train": {"source": site.write("train.jsonl", reviews())}, "evaluation": {"fraction": 0.25}},
+        training={"maxSteps": 1, "epochs": None},
+        evaluation={"baseline": False},
+    )
+
+
+def test_a_tag_is_resolved_to_a_commit_that_is_recorded(site: Site, hub: Hub):
+    (hub.folder / "pytorch_model.bin").write_bytes(b"not to be fetched")
+    (hub.folder / "onnx").mkdir(exist_ok=True)
+    (hub.folder / "onnx/config.json").write_text("{}")
+    process = site.run(_job(site, revision="v1")).succeeded()
+    assert process.report.artifact
+    assert process.report.artifact.base_revision == COMMIT
+    card = (site.published() / "README.md").read_text()
+    assert "base_model: acme/tiny" in card
+    assert COMMIT in card
+    asked = " ".join(hub.requests)
+    assert "model.safetensors" in asked
+    assert "pytorch_model.bin" not in asked
+    assert "onnx" not in asked
+    for text in (process.output, card, *(path.read_text() for path in site.workspace.rglob("*.json"))):
+        assert TOKEN not in text
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "words"),
+    [
+        ({"source": "hf://acme/absent"}, ExitCode.MISSING_INPUT, "hf://acme/absent is not on http://127.0.0.1"),
+        ({"revision": "v9"}, ExitCode.MISSING_INPUT, "has no revision 'v9'"),
+        ({"source": "hf://a/b/c"}, ExitCode.BAD_SPEC, "expected one of: hf://name"),
+    ],
+)
+def test_what_is_not_on_the_hub_is_named(site: Site, hub: Hub, change: dict[str, str], code: ExitCode, words: str):
+    process = site.start(_job(site, **change))
+    assert process.wait() == code, process.output
+    assert words in process.output
+    assert hub.requests or code is ExitCode.BAD_SPEC
+
+
+def test_a_wrong_token_is_told_apart_from_a_bug(site: Site, hub: Hub):
+    secret(site, HF_TOKEN="hf_wrong", HF_ENDPOINT=hub.endpoint)
+    process = site.start(_job(site))
+    assert process.wait() == ExitCode.MISSING_INPUT
+    assert "HF_TOKEN in spec.model.secretRef" in process.output
+    assert "hf_wrong" not in process.output
+
+
+def test_a_hub_that_stumbles_is_asked_again_by_the_next_attempt(site: Site, hub: Hub):
+    hub.failures = 1
+    assert site.start(_job(site)).wait() == ExitCode.UNAVAILABLE
+    site.run(_job(site)).succeeded()
+
+
+def test_a_hub_that_is_away_is_unavailable(site: Site, hub: Hub):
+    secret(site, HF_ENDPOINT="http://127.0.0.1:9")
+    process = site.start(_job(site))
+    assert process.wait() == ExitCode.UNAVAILABLE
+    assert "can the pod reach it?" in process.output
+    assert not hub.requests

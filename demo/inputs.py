@@ -1,5 +1,6 @@
 """Puts a story's base model and data into the bucket that the example reads from."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,7 @@ def s3_client(s3: S3) -> Any:
 def _base_model(kind: BaseModelKind, cache: Path) -> Path:
     if kind is BaseModelKind.MINI_LM:
         return _packaged_mini_lm()
-    return _made_causal_model(cache / "small-llama")
+    return _made_causal_model(cache)
 
 
 def _packaged_mini_lm() -> Path:
@@ -52,10 +53,12 @@ def _packaged_mini_lm() -> Path:
     return folder
 
 
-def _made_causal_model(folder: Path) -> Path:
+def _made_causal_model(cache: Path) -> Path:
+    """Make the small causal model, or return the one that the same script made before."""
+    script = EXAMPLES / "make_causal_model.py"
+    folder = cache / f"small-llama-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}"
     if not (folder / "model.safetensors").exists():
-        command = [sys.executable, str(EXAMPLES / "make_causal_model.py"), "--output", str(folder)]
-        subprocess.run(command, check=True)
+        subprocess.run([sys.executable, str(script), "--output", str(folder)], check=True)
     return folder
 
 

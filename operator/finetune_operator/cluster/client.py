@@ -61,6 +61,11 @@ class ApiServer:
             if not query["continue"]:
                 return found
 
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object as the field manager finetune-operator."""
+        path, query = kind_of(manifest).path(namespace_of(manifest)), {"fieldManager": MANAGED_BY}
+        return await self._write("create", manifest, path, ("POST", PLAIN, manifest), query)
+
     async def apply(self, manifest: Manifest, *, force: bool) -> Manifest:
         """Server-side apply as the field manager finetune-operator."""
         query = {"fieldManager": MANAGED_BY, "force": "true" if force else "false"}

@@ -20,6 +20,9 @@ class Cluster(Protocol):
     ) -> list[Manifest]:
         """Read the objects that match the label and the field selector."""
 
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create an object; raises Conflict where one of this name is, which stays as it is."""
+
     async def apply(self, manifest: Manifest, *, force: bool) -> Manifest:
         """Server-side apply; without force, raises Conflict where somebody else owns a field."""
 

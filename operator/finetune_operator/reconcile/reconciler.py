@@ -5,15 +5,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from finetune_operator.cluster.cache import Cache, Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
-from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, namespace_of, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
-from finetune_operator.reconcile.confirm import look
+from finetune_operator.reconcile.children import NameTaken, look, put_in_place
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
 from finetune_operator.state.decide import decide
@@ -112,18 +112,12 @@ class Reconciler:
         return replace(observed, children=children, foreign=found.foreign)
 
     async def _act(self, key: Key, observed: Observed, plan: Plan) -> float | None:
-        """Carry the plan out. A refused child is told in the status, and tried again later."""
-        try:
-            for child in plan.applies:
-                await self._apply(observed, child)
-        except Refused as error:
-            if observed.refusal is not None:
-                raise
-            refusal = Refusal(child["kind"], name_of(child), str(error))
-            logger.warning("child refused key=%s child=%s/%s why=%s", key, child["kind"], name_of(child), error)
+        """Carry the plan out. A child that may not be made is told in the status, and tried again later."""
+        hindrance = await self._apply_all(observed, plan)
+        if hindrance:
             children = tuple(self._cache.children(uid_of(observed.resource)))
-            refused = replace(observed, refusal=refusal, children=children)
-            return await self._act(key, refused, self._decide(refused))
+            observed = replace(observed, children=children, **hindrance)
+            plan = self._decide(observed)
         for merge in plan.merges:
             self._cache.put(await self._cluster.merge(merge.live, merge.changes))
         for child in plan.deletes:
@@ -134,13 +128,20 @@ class Reconciler:
         self._board.watch(key, ProgressTarget(pull.pod_uid, pull.address, pull.run_id) if pull else None)
         return plan.look_again_seconds
 
-    async def _apply(self, observed: Observed, child: Manifest) -> None:
-        is_new = not any(
-            (known["kind"], name_of(known)) == (child["kind"], name_of(child)) for known in observed.children
-        )
-        # Without force, a namesake that somebody made this very moment is a conflict, not a victim.
-        self._cache.put(await self._cluster.apply(child, force=not is_new))
-        logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
+    async def _apply_all(self, observed: Observed, plan: Plan) -> dict[str, Any]:
+        """Apply the children; return what is in the way, as fields of Observed, if something is."""
+        known = {(child["kind"], name_of(child)) for child in observed.children}
+        for child in plan.applies:
+            is_new = (child["kind"], name_of(child)) not in known
+            try:
+                self._cache.put(await put_in_place(self._cluster, child, is_new=is_new))
+            except NameTaken as taken:
+                return {"foreign": (taken.live,)}
+            except Refused as error:
+                logger.warning("refused child=%s/%s why=%s", child["kind"], name_of(child), error)
+                return {"refusal": Refusal(child["kind"], name_of(child), str(error))}
+            logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
+        return {}
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""

@@ -177,7 +177,8 @@ def _others(
     kept_run = artifact.run if artifact else None
 
     def stays(other: Manifest) -> bool:
-        has_ended = outcome(other) is not None
+        own = pods.pods_of(other, observed.pods(Component.TRAINING))
+        has_ended = outcome(other) is not None or (bool(own) and all(pods.is_over(pod) for pod in own))
         return has_ended and label_of(other, LABEL_RUN) == kept_run and (done or kept_run != job.run_id)
 
     return [other for other in observed.jobs if other is not current and not stays(other)]

@@ -3,23 +3,21 @@
 import itertools
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from devcluster import Access
+from tests.integration.operator.crd import install_crd
 from tests.integration.operator.operator_process import OperatorProcess
 from tests.integration.operator.workbench import Workbench
 
-CRD = Path(__file__).parents[3] / "crds/finetunejobs.yaml"
 _ports = itertools.count(18400)
 
 
 @pytest.fixture(scope="session")
 def api(control_plane: Access) -> Access:
     """The API server with the CRD."""
-    control_plane.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-    control_plane.run_kubectl("wait", "--for=condition=Established", "crd/finetunejobs.finetune.dev", "--timeout=20s")
+    install_crd(control_plane)
     return control_plane
 
 

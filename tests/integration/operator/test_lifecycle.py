@@ -58,9 +58,9 @@ def test_submitting_costs_at_most_five_writes_before_the_pod_and_idling_none(ben
     writes = bench.operator.writes()
     # ConfigMap, claim, Job, status and Event; then the pod's reason is told: one status and one Event more.
     assert writes == {
-        "apply/ConfigMap": 1,
-        "apply/PersistentVolumeClaim": 1,
-        "apply/Job": 1,
+        "create/ConfigMap": 1,
+        "create/PersistentVolumeClaim": 1,
+        "create/Job": 1,
         "status/FineTuneJob": 2,
         "create/Event": 2,
     }
@@ -95,7 +95,7 @@ def test_failed_pods_are_retried_counted_and_explained(bench: Workbench) -> None
     status = bench.wait(phase="Failed")
     assert status["reason"] == "Unavailable"
     assert status["message"] == "s3 does not answer. Gave up after 2 attempts."
-    assert [reason for reason in bench.events() if reason != "Unschedulable"] == [
+    assert [reason for reason in bench.events() if reason not in ("Unschedulable", "VolumeNotReady")] == [
         "RunStarted",
         "Retrying",
         "Unavailable",

@@ -127,7 +127,7 @@ def test_one_of_two_replicas_acts(bench: Workbench, replicas: list[OperatorProce
     leader, standby = replicas
     bench.submit()
     bench.wait(reason="Unschedulable")
-    assert leader.writes()["apply/Job"] == 1
+    assert leader.writes()["create/Job"] == 1
     assert standby.writes() == {}
     assert standby.healthy()
 
@@ -139,7 +139,7 @@ def test_standby_takes_over_from_a_killed_leader(bench: Workbench, replicas: lis
     bench.submit()
     bench.until(lambda: bench.get("jobs"), len, TAKE_OVER_WITHIN_SECONDS)
     assert time.monotonic() - started < TAKE_OVER_WITHIN_SECONDS
-    assert standby.writes()["apply/Job"] == 1
+    assert standby.writes()["create/Job"] == 1
 
 
 def test_leader_that_ends_hands_over_at_once(bench: Workbench, replicas: list[OperatorProcess]) -> None:

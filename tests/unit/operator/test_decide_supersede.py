@@ -218,3 +218,14 @@ def test_child_of_a_deleted_namesake_is_waited_for():
     scene.act()
     assert scene.status["reason"] == "StoppingPreviousRun"
     assert scene.condition("Stalled") is None
+
+
+def test_published_job_that_has_not_quite_ended_is_kept_for_its_figures() -> None:
+    scene = Scene()
+    scene.act()
+    scene.ended_pod(0, scene.report())
+    scene.act()
+    scene.edit(**NEW_RUN)
+    plan = scene.act()
+    assert not plan.deletes
+    assert kinds(plan) == ["ConfigMap", "Job"]

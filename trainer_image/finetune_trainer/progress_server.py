@@ -69,6 +69,9 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a client that hangs up early is no concern of the training."""
+
     def server_bind(self) -> None:
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
     ParamValidationError,
@@ -135,7 +136,7 @@ class S3Storage:
             return self._explain_answer(error)
         if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
             return NoAccess(f"{self.source}: no credentials; name a Secret with {SECRET_KEYS}", self._field)
-        if isinstance(error, HTTPClientError):
+        if isinstance(error, HTTPClientError | EndpointConnectionError):
             return Unavailable(f"{self.source}: {self._host()} does not answer: {error}", self._field)
         if isinstance(error, ParamValidationError | ValueError):
             return BadSpec(f"{self.source}: {error}", self._field)

@@ -6,6 +6,7 @@ from finetune_operator.manifests import is_deleting
 from finetune_operator.state import pods
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.run import outcome
+from finetune_operator.state.scheduling import UNBOUND, verdict_of
 
 
 def inquiries(observed: Observed) -> list[Manifest]:
@@ -19,7 +20,13 @@ def inquiries(observed: Observed) -> list[Manifest]:
     ]
     silent = [pod for pod in waiting_pods if pods.is_scheduled(pod)]
     claims = [claim for claim in observed.of_kind(CLAIM) if (claim.get("status") or {}).get("phase") == "Pending"]
-    return [*waiting_jobs, *silent, *(claims if waiting_pods else ())]
+    return [*waiting_jobs, *silent, *(claims if any(map(_may_wait_for_claim, waiting_pods)) else ())]
+
+
+def _may_wait_for_claim(pod: Manifest) -> bool:
+    """Whether the scheduler has not named another cause: then no claim can tell more."""
+    verdict = verdict_of(pod)
+    return verdict is None or UNBOUND in verdict
 
 
 def _waits_for_pod(job: Manifest, observed: Observed) -> bool:

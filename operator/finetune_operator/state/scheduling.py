@@ -7,6 +7,7 @@ from finetune_api.keys import Reason
 from finetune_operator.kinds import Manifest
 from finetune_operator.state.story import Problem
 
+UNBOUND = "unbound immediate PersistentVolumeClaims"
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
@@ -17,18 +18,25 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
 
     block: the part of the spec that places the pod, such as spec.compute.
     """
+    detail = verdict_of(pod)
+    if detail is None:
+        return None
+    missing = _MISSING_CLAIM.search(detail)
+    if missing:
+        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
+    if UNBOUND in detail:
+        return _UNBOUND
+    advice = " ".join(_advice(detail, placement, block))
+    return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
+
+
+def verdict_of(pod: Manifest) -> str | None:
+    """Return the scheduler's own words about a pod that found no node."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     verdict = next((c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"), None)
     if verdict is None or verdict.get("reason") not in ("Unschedulable", "SchedulerError"):
         return None
-    detail = str(verdict.get("message") or "").split(" preemption:")[0].strip()
-    missing = _MISSING_CLAIM.search(detail)
-    if missing:
-        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
-    if "unbound immediate PersistentVolumeClaims" in detail:
-        return _UNBOUND
-    advice = " ".join(_advice(detail, placement, block))
-    return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
+    return str(verdict.get("message") or "").split(" preemption:")[0].strip()
 
 
 def waits_for_volume(verdict: Problem) -> bool:

@@ -4,6 +4,7 @@ import pytest
 
 from finetune_api.failures import FailureClass
 from finetune_operator.kinds import Manifest
+from finetune_operator.state.inquiry import inquiries
 from tests.unit.operator.builders import Scene, is_idle, reasons
 
 IN_SPEC = {"compute": {"gpus": 1, "cpu": "8", "memory": "64Gi", "nodeSelector": {"zone": "a"}}}
@@ -269,3 +270,15 @@ def test_pod_that_is_being_stopped_is_not_called_starting() -> None:
     scene.act()
     assert scene.status["phase"] == "Training"
     assert "is being stopped" in scene.status["message"]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "asked"),
+    [("no nodes available", False), ("pod has unbound immediate PersistentVolumeClaims", True), (None, True)],
+)
+def test_claim_is_asked_only_while_it_may_be_the_cause(verdict: str | None, asked: bool) -> None:
+    scene = Scene()
+    scene.act()
+    scene.one("PersistentVolumeClaim")["status"] = {"phase": "Pending"}
+    scene.pod(**(unscheduled(verdict) if verdict else {}))["spec"].pop("nodeName")
+    assert [found["kind"] for found in inquiries(scene.observed())] == (["PersistentVolumeClaim"] if asked else [])

@@ -38,7 +38,7 @@ def prepare(loaded: Loaded, tuning: TuningSpec, training: TrainingSpec, task_typ
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules="all-linear" if ALL_LINEAR in options.target_modules else list(options.target_modules),
-        modules_to_save=sorted({name.rpartition(".")[0] for name in loaded.fresh}) or None,
+        modules_to_save=_new_modules(loaded) or None,
         task_type=task_type,
     )
     try:
@@ -54,6 +54,13 @@ def prepare(loaded: Loaded, tuning: TuningSpec, training: TrainingSpec, task_typ
         # Otherwise no gradient reaches the adapters: everything before them is frozen.
         model.enable_input_require_grads()
     return model
+
+
+def _new_modules(loaded: Loaded) -> list[str]:
+    """Return the modules whose weights are fresh: a whole head by its first name, as PEFT names heads itself."""
+    inside = f"{loaded.model.base_model_prefix}."
+    parents = {name.rpartition(".")[0] for name in loaded.fresh}
+    return sorted({name if name.startswith(inside) else name.partition(".")[0] for name in parents})
 
 
 def count_parameters(model: Any) -> tuple[int, int]:

@@ -20,6 +20,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / claim).mkdir()
     make_encoder(folder / "models/encoder")
     make_encoder(folder / "models/encoder-with-dropout", dropout=0.1)
+    make_encoder(folder / "models/roberta", kind="roberta")
     make_decoder(folder / "models/decoder")
     return folder
 

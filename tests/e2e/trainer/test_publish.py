@@ -114,14 +114,14 @@ def test_every_line_for_people_is_short_and_says_its_stage(classified: tuple[Sit
     assert any("loss" in line and "rows/s" in line and "eta" in line for line in lines)
 
 
-def test_three_labels_and_lora(site: Site):
+def test_three_labels_with_lora_and_a_head_of_two_layers(site: Site):
     rows = reviews()
     for row in rows[::5]:
         row["label"] = "mixed"
     process = site.run(
         site.job(
             task="SequenceClassification",
-            model={"source": "pvc://models/encoder"},
+            model={"source": "pvc://models/roberta"},
             sequenceClassification={"labels": ["mixed", "good", "bad"]},
             tuning={"method": "LoRA", "lora": {"rank": 2}},
             dataset={"train": {"source": site.write("train.jsonl", rows)}, "evaluation": {"fraction": 0.25}},

@@ -10,6 +10,8 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
 )
 
 CORPUS = [
@@ -26,8 +28,8 @@ CHAT_TEMPLATE = (
 )
 
 
-def make_encoder(folder: Path, dropout: float = 0.0) -> Path:
-    """A BERT of 2 layers, without a head."""
+def make_encoder(folder: Path, dropout: float = 0.0, kind: str = "bert") -> None:
+    """A BERT or RoBERTa of 2 layers, without a head (RoBERTa's will be of two layers)."""
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -36,24 +38,30 @@ def make_encoder(folder: Path, dropout: float = 0.0) -> Path:
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=64,
     ).save_pretrained(folder)
-    config = BertConfig(
+    config_class, model_class = (BertConfig, BertModel) if kind == "bert" else (RobertaConfig, RobertaModel)
+    config = config_class(
         vocab_size=tokenizer.get_vocab_size(),
         hidden_size=32,
         num_hidden_layers=2,
         num_attention_heads=2,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=66,
+        pad_token_id=0,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
     )
     torch.manual_seed(0)
-    BertModel(config).save_pretrained(folder)
-    return folder
+    model_class(config).save_pretrained(folder)
 
 
-def make_decoder(folder: Path) -> Path:
+def make_decoder(folder: Path) -> None:
     """A Llama of 2 layers with a byte-level tokenizer and a chat template."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -81,4 +89,3 @@ def make_decoder(folder: Path) -> Path:
     )
     torch.manual_seed(0)
     LlamaForCausalLM(config).save_pretrained(folder)
-    return folder

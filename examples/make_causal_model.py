@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--output", type=Path, required=True, help="folder to write the model and tokenizer to")
     parser.add_argument("--steps", type=int, default=450, help="optimizer steps; 450 take about a minute on 2 cores")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and of the order of the text")
-    parser.add_argument("--vocab-size", type=int, default=2048, help="tokens in the vocabulary")
+    parser.add_argument("--vocab-size", type=int, default=1280, help="tokens in the vocabulary")
     options = parser.parse_args()
     if options.steps < 1:
         parser.error(f"--steps: found {options.steps}, expected at least 1")
@@ -105,7 +105,7 @@ def make_tokenizer(paragraphs: list[str], vocab_size: int) -> PreTrainedTokenize
 
 
 def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """Build a Llama of about 2.2 million parameters with random weights."""
+    """Build a Llama of about two million parameters with random weights."""
     ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     config = LlamaConfig(
         vocab_size=len(tokenizer),

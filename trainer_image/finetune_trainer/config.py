@@ -72,6 +72,7 @@ def prepare_environment(request: RunRequest) -> int:
         "HF_HOME": f"{scratch}/huggingface",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        # Its chunk cache would fill the scratch volume with a second copy of the model.
         "HF_HUB_DISABLE_XET": "1",
         "TOKENIZERS_PARALLELISM": "false",
         "TQDM_DISABLE": "1",

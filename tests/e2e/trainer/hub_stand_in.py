@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,10 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """One repository at one commit, with a branch and a tag; `token` makes it private, `failures` are answered 503."""
+    """One repository at one commit, with a branch and a tag; `token` makes it private, `failures` are answered 503.
+
+    While `stalled`, files do not arrive.
+    """
 
     folder: Path
     repository: str
@@ -24,6 +28,7 @@ class Hub:
     failures: int = 0
     endpoint: str = ""
     requests: list[str] = field(default_factory=list)
+    stalled: bool = False
 
     def answer(self, path: str, token: str) -> tuple[int, dict[str, str], bytes]:
         """Return status, headers and body for a request."""
@@ -56,6 +61,8 @@ class Hub:
 
     def _file(self, path: Path) -> tuple[int, dict[str, str], bytes]:
         content = path.read_bytes()
+        while self.stalled:
+            time.sleep(0.05)
         return 200, {"X-Repo-Commit": COMMIT, "ETag": f'"{hashlib.sha1(content).hexdigest()}"'}, content
 
 

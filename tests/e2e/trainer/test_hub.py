@@ -1,11 +1,13 @@
 """Base models from hf:// sources, downloaded by huggingface_hub from a stand-in of the Hub."""
 
+import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from finetune_api.failures import ExitCode
+from finetune_api.failures import ExitCode, FailureClass
 from tests.e2e.trainer.hub_stand_in import COMMIT, Hub, serve
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.trainer_process import Site
@@ -86,6 +88,19 @@ def test_a_hub_that_stumbles_is_asked_again_by_the_next_attempt(site: Site, hub:
     hub.failures = 1
     assert site.start(_job(site)).wait() == ExitCode.UNAVAILABLE
     site.run(_job(site)).succeeded()
+
+
+def test_a_download_that_stalls_does_not_hold_up_the_end(site: Site, hub: Hub):
+    hub.stalled = True
+    process = site.start(_job(site))
+    while not any("/resolve/" in request for request in hub.requests):
+        time.sleep(0.05)
+    started = time.monotonic()
+    assert process.kill_at("data +done", signal.SIGTERM) == ExitCode.PREEMPTED
+    assert time.monotonic() - started < 20
+    assert process.report.failure
+    assert process.report.failure.failure_class is FailureClass.PREEMPTED
+    hub.stalled = False
 
 
 def test_a_hub_that_is_away_is_unavailable(site: Site, hub: Hub):

@@ -13,8 +13,9 @@ from rich.console import Console
 from demo.ask import classify, complete, forwarded
 from demo.inputs import upload_inputs
 from demo.install import install_operator
+from demo.results import metrics_table, samples_table
 from demo.stories import Story, load_manifest, load_story, story_names
-from demo.watch import JobFailed, Status, metrics_table, print_until_served
+from demo.watch import JobFailed, Status, print_until_served
 from devcluster import Access, Cluster, DevclusterError, ExternalCluster
 
 CLUSTER_NAME = "demo"
@@ -52,6 +53,9 @@ def _up(cluster_name: str, example: str, console: Console) -> int:
     status = print_until_served(cluster, manifest["metadata"]["name"], console, TIMEOUT_SECONDS)
     console.rule("4 of 5  tuned against base")
     console.print(metrics_table(status))
+    samples = samples_table(cluster, status)
+    if samples:
+        console.print(samples)
     console.rule("5 of 5  answers of the served model")
     right = _ask(cluster, story, manifest["metadata"]["name"], status, console)
     console.rule(f"done in {time.monotonic() - started:.0f} s")

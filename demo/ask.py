@@ -52,7 +52,7 @@ def classify(base_url: str, texts: list[str]) -> list[dict[str, Any]]:
     return results
 
 
-def complete(base_url: str, model: str, prompt: str, max_tokens: int = 96) -> str:
+def complete(base_url: str, model: str, prompt: str, max_tokens: int = 64) -> str:
     """Return the served language model's completion of a prompt, at temperature 0."""
     body = {"model": model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0}
     text: str = post_json(f"{base_url}/v1/completions", body)["choices"][0]["text"]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from devcluster import Access
 
@@ -60,16 +59,6 @@ def status_line(status: Status) -> str:
     if status.get("message"):
         parts.append(status["message"])
     return "  ".join(parts)
-
-
-def metrics_table(status: Status) -> Table:
-    """Return the figures of the tuned model beside those of the base model."""
-    metrics = status.get("metrics", {})
-    tuned, base = metrics.get("evaluation", {}), metrics.get("baseline", {})
-    table = Table("metric", "tuned", "base", title="held-out rows")
-    for name in tuned:
-        table.add_row(name, f"{tuned[name]:.4g}", f"{base[name]:.4g}" if name in base else "")
-    return table
 
 
 def print_until_served(cluster: Access, name: str, console: Console, timeout_seconds: float) -> Status:

@@ -1,6 +1,7 @@
 """What operator and trainer hand to each other: the job file, progress, the last word, and where they lie.
 
-All documents are versioned and additive: both sides ignore fields that they do not know.
+All documents are versioned and additive: both sides ignore fields that they do not know. The blocks of the spec in
+the job file are the exception: a trainer refuses an option that it has never heard of, rather than train without it.
 """
 
 from enum import StrEnum

@@ -21,6 +21,7 @@ from finetune_operator.kinds import DEPLOYMENT, Manifest
 FETCH = "fetch"
 SERVER = "server"
 COMMAND = ["python", "-m", "finetune_trainer"]
+ENDPOINT_GRACE_SECONDS = 3
 
 
 def selector(job: FineTuneJob, run_id: str) -> dict[str, str]:
@@ -90,6 +91,8 @@ def _containers(job: FineTuneJob, artifact: ArtifactStatus, image: str, volumes:
         "args": _server_arguments(job, artifact, str(model_path(source))),
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
         "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2},
+        # Requests still arrive until every node has heard that the pod is going.
+        "lifecycle": {"preStop": {"sleep": {"seconds": ENDPOINT_GRACE_SECONDS}}},
     }
     if source.scheme == "pvc":
         return {"containers": [server]}

@@ -84,7 +84,8 @@ def test_pods_are_restricted_and_hold_no_token() -> None:
 def test_no_container_reads_a_secret_into_its_environment() -> None:
     for spec in pod_specs(job()):
         for container in containers(spec):
-            assert [variable["name"] for variable in container["env"]] == ["HOME", "TMPDIR"]
+            assert [variable["name"] for variable in container["env"]] == ["HOME", "TMPDIR", "OMP_WAIT_POLICY"]
+            assert not any("valueFrom" in variable for variable in container["env"])
             assert "envFrom" not in container
 
 

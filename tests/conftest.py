@@ -10,6 +10,21 @@ from demo.install import install_operator
 from devcluster import Access
 
 
+GROUP_OF_FOLDER = ("devcluster", "e2e/serving", "e2e/trainer")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a cluster, or models that take long to make, in one of the parallel processes."""
+    for item in items:
+        group = next((fixture for fixture in ("node", "control_plane") if fixture in item.fixturenames), None)
+        group = group or next(
+            (folder for folder in GROUP_OF_FOLDER if f"tests/{folder}/" in item.path.as_posix()), None
+        )
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Access]:
     """A real API server and its controllers without a node: tests set the states of pods themselves."""

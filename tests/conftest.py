@@ -9,7 +9,6 @@ import devcluster
 from demo.install import install_operator
 from devcluster import Access
 
-
 GROUP_OF_FOLDER = ("devcluster", "e2e/serving", "e2e/trainer")
 
 

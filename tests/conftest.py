@@ -12,16 +12,13 @@ from devcluster import Access
 GROUP_OF_FOLDER = ("devcluster", "e2e/serving", "e2e/trainer")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep tests that share a cluster, or models that take long to make, in one of the parallel processes."""
-    for item in items:
-        group = next((fixture for fixture in ("node", "control_plane") if fixture in item.fixturenames), None)
-        group = group or next(
-            (folder for folder in GROUP_OF_FOLDER if f"tests/{folder}/" in item.path.as_posix()), None
-        )
-        if group:
-            item.add_marker(pytest.mark.xdist_group(group))
+    fixtures = getattr(item, "fixturenames", ())
+    group = next((fixture for fixture in ("node", "control_plane") if fixture in fixtures), None)
+    group = group or next((folder for folder in GROUP_OF_FOLDER if f"tests/{folder}/" in item.path.as_posix()), None)
+    if group:
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ demo-down: $(STAMP) ## Remove the demo's cluster and everything in it
 
 .PHONY: test
 test: prepare ## Run unit, integration and end-to-end tests (TESTS=tests/unit for a part)
-	@$(SUDO) $(BIN)/python -m pytest -m "not images" -n 2 --dist loadgroup --no-loadscope-reorder $(TESTS)
+	@$(SUDO) $(BIN)/python -m tests $(TESTS)
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Run the tests that need no cluster

@@ -9,16 +9,11 @@ import devcluster
 from demo.install import install_operator
 from devcluster import Access
 
-GROUP_OF_FOLDER = ("devcluster", "e2e/serving", "e2e/trainer")
-
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep tests that share a cluster, or models that take long to make, in one of the parallel processes."""
-    fixtures = getattr(item, "fixturenames", ())
-    group = next((fixture for fixture in ("node", "control_plane") if fixture in fixtures), None)
-    group = group or next((folder for folder in GROUP_OF_FOLDER if f"tests/{folder}/" in item.path.as_posix()), None)
-    if group:
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Mark the tests that share the whole cluster, so that they can run beside the others."""
+    if "node" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.node)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.scheduling import unschedulable, waits_for_volume
+from finetune_operator.state.scheduling import missing_claim, unschedulable, waits_for_volume
 from finetune_operator.state.story import Problem
 
 IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ErrInspectImage")
@@ -33,6 +33,8 @@ def pod_problem(
     scheduling = unschedulable(pod, placement, block)
     if scheduling is None:
         return _container_problem(pod, spec, block) or volume_problem(observed.events, spec)
+    if any(scheduling == missing_claim(name_of(claim)) for claim in observed.of_kind(CLAIM)):
+        return None  # The claim is there: the scheduler's cache lags a moment behind.
     if not waits_for_volume(scheduling):
         return scheduling
     return volume_problem(observed.events, spec) or _unbound_claim(observed) or scheduling
@@ -65,7 +67,7 @@ def volume_problem(events: Iterable[Manifest], spec: FineTuneJobSpec) -> Problem
     if secret:
         return secret_problem(secret[1], spec)
     if claim:
-        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {claim[1]} does not exist. Create it.")
+        return missing_claim(claim[1])
     if config:
         return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {config[1]} does not exist yet.")
     about = event.get("involvedObject") or {}

@@ -13,6 +13,11 @@ _UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound ye
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
 
+def missing_claim(name: str) -> Problem:
+    """Return the problem of a claim that nobody made."""
+    return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {name} does not exist. Create it.")
+
+
 def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem | None:
     """Explain the scheduler's verdict on a pod; None when it has given none.
 
@@ -23,7 +28,7 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
         return None
     missing = _MISSING_CLAIM.search(detail)
     if missing:
-        return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {missing[1]} does not exist. Create it.")
+        return missing_claim(missing[1])
     if UNBOUND in detail:
         return _UNBOUND
     advice = " ".join(_advice(detail, placement, block))

@@ -282,3 +282,14 @@ def test_claim_is_asked_only_while_it_may_be_the_cause(verdict: str | None, aske
     scene.one("PersistentVolumeClaim")["status"] = {"phase": "Pending"}
     scene.pod(**(unscheduled(verdict) if verdict else {}))["spec"].pop("nodeName")
     assert [found["kind"] for found in inquiries(scene.observed())] == (["PersistentVolumeClaim"] if asked else [])
+
+
+def test_claim_that_the_scheduler_has_not_seen_yet_is_no_problem() -> None:
+    scene = Scene()
+    scene.act()
+    claim = scene.one("PersistentVolumeClaim")["metadata"]["name"]
+    message = f'0/1 nodes are available: persistentvolumeclaim "{claim}" not found.'
+    scene.pod(**unscheduled(message))["spec"].pop("nodeName")
+    plan = scene.act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Pending", "CreatingPod")
+    assert not [note for note in plan.notes if note.warning]

@@ -43,7 +43,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Make a small causal language model offline, the same for each seed.")
     parser.add_argument("--output", type=Path, required=True, help="folder to write the model and tokenizer to")
-    parser.add_argument("--steps", type=int, default=450, help="optimizer steps; 450 take one to two minutes on 2 cores")
+    parser.add_argument("--steps", type=int, default=450, help="optimizer steps; 450 take about a minute on 2 cores")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and of the order of the text")
     parser.add_argument("--vocab-size", type=int, default=1280, help="tokens in the vocabulary")
     options = parser.parse_args()

@@ -10,15 +10,10 @@ from pathlib import PurePosixPath
 from pydantic import Field
 
 from finetune_api.compute import ComputeSpec
-from finetune_api.dataset import DatasetSpec
-from finetune_api.evaluation import EvaluationSpec
 from finetune_api.failures import FailureClass
-from finetune_api.model import ModelSpec
+from finetune_api.inputs import TrainingInputs
 from finetune_api.output import OutputSpec
 from finetune_api.schema import Tolerant
-from finetune_api.task import SequenceClassificationOptions, SFTOptions, Task
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import TuningSpec
 
 HANDOFF_VERSION = 1
 
@@ -52,24 +47,31 @@ class Stage(StrEnum):
     PUSH = "Push"
 
 
-class RunRequest(Tolerant):
-    """The job file: the resource's training inputs, as the API server defaulted them."""
+class ResolvedSource(Tolerant):
+    """What a `job://` source stood for when the run began: the published artifact of another FineTuneJob."""
+
+    job: str
+    run: str
+    uri: str
+    digest: str
+
+
+class RunRequest(TrainingInputs):
+    """The job file: the resource's training inputs, as the API server defaulted them.
+
+    `sources` tells for each field that holds a `job://` source, such as `spec.model.source`, what to read instead.
+    """
+
+    model_config = Tolerant.model_config
 
     version: int = HANDOFF_VERSION
     namespace: str
     name: str
     uid: str
     run_id: str
-    model: ModelSpec
-    task: Task
-    sequence_classification: SequenceClassificationOptions | None = None
-    sft: SFTOptions | None = None
-    tuning: TuningSpec = TuningSpec()
-    dataset: DatasetSpec
-    training: TrainingSpec = TrainingSpec()
-    evaluation: EvaluationSpec = EvaluationSpec()
     compute: ComputeSpec = ComputeSpec()
     output: OutputSpec
+    sources: dict[str, ResolvedSource] = {}
 
 
 class Metrics(Tolerant):
@@ -97,6 +99,7 @@ class Progress(Tolerant):
     resumed_from_step: int | None = None
     trainable_parameters: int | None = None
     metrics: Metrics = Metrics()
+    warnings: list[str] = []
 
 
 class Artifact(Tolerant):

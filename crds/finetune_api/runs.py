@@ -5,22 +5,13 @@ import json
 from typing import Any
 
 from finetune_api import SHORT_NAME
+from finetune_api.inputs import TrainingInputs
 from finetune_api.spec import FineTuneJobSpec
 
 RUN_ID_LENGTH = 8
 NAME_LIMIT = 63
 
-TRAINING_INPUTS = (
-    "model",
-    "task",
-    "sequence_classification",
-    "sft",
-    "tuning",
-    "dataset",
-    "training",
-    "evaluation",
-    "run_id",
-)
+TRAINING_INPUTS = (*TrainingInputs.model_fields, "run_id")
 LAUNCH_INPUTS = (*TRAINING_INPUTS, "compute", "storage", "output")
 
 

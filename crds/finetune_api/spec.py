@@ -5,50 +5,24 @@ from typing import Annotated
 from pydantic import Field
 
 from finetune_api.compute import ComputeSpec
-from finetune_api.dataset import DatasetSpec
-from finetune_api.evaluation import EvaluationSpec
-from finetune_api.model import ModelSpec
+from finetune_api.inputs import TrainingInputs, only_for_tasks
 from finetune_api.output import OutputSpec
-from finetune_api.schema import ApiModel, Rule
 from finetune_api.serving import ServingSpec
 from finetune_api.storage import StorageSpec
-from finetune_api.task import SequenceClassificationOptions, SFTOptions, Task
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import TuningSpec
+from finetune_api.tasks import Task
+
+GENERATING = (Task.CAUSAL_LM, Task.SFT, Task.SEQ2SEQ, Task.DPO, Task.ORPO, Task.KTO, Task.PPO, Task.GRPO, Task.RLOO)
+"""Tasks whose models write text."""
 
 
-def _only_for_task(task: Task, member: str) -> Rule:
-    return Rule(
-        f"self.task == '{task}' || !has(self.{member})",
-        f"is only for task {task}; remove the block or set spec.task: {task}",
-        field_path=f".{member}",
-        reason="FieldValueForbidden",
-    )
-
-
-class FineTuneJobSpec(ApiModel):
+class FineTuneJobSpec(TrainingInputs):
     """What a person asks for."""
 
     rules = (
-        _only_for_task(Task.SEQUENCE_CLASSIFICATION, "sequenceClassification"),
-        _only_for_task(Task.SFT, "sft"),
-        Rule(
-            f"self.task == '{Task.SFT}' || !has(self.evaluation) || !has(self.evaluation.samplePrompts)",
-            f"is only for task {Task.SFT}; remove it",
-            field_path=".evaluation.samplePrompts",
-        ),
+        *TrainingInputs.rules,
+        only_for_tasks(GENERATING, "evaluation.samplePrompts"),
     )
 
-    model: ModelSpec = Field(description="The base model.")
-    task: Task = Field(description="What the model learns to do.")
-    sequence_classification: SequenceClassificationOptions | None = Field(
-        None, description="Options of task SequenceClassification."
-    )
-    sft: SFTOptions | None = Field(None, description="Options of task SFT.")
-    tuning: TuningSpec = Field(default=TuningSpec(), description="Which weights learn.")
-    dataset: DatasetSpec = Field(description="The data.")
-    training: TrainingSpec = Field(default=TrainingSpec(), description="The training loop.")
-    evaluation: EvaluationSpec = Field(default=EvaluationSpec(), description="How the tuned model is judged.")
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Resources of the training pod.")
     storage: StorageSpec = Field(
         default=StorageSpec(), description="The workspace volume. Fixed once the volume exists."

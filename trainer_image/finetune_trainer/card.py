@@ -4,23 +4,19 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.sources import parse_source
-from finetune_api.task import Task
 from finetune_trainer.records import DataRecord, EvaluateRecord, ModelRecord, Results, Sample, TrainRecord
 from finetune_trainer.report import side_by_side
+from finetune_trainer.tasks import Recipe
 
 SHOWN_CHARACTERS = 400
 SHOWN_LABELS = 30
-USAGE = {
-    Task.SEQUENCE_CLASSIFICATION: 'classify = pipeline("text-classification", model=folder)\nprint(classify({input}))',
-    Task.SFT: 'generate = pipeline("text-generation", model=folder)\nprint(generate({input}, max_new_tokens={tokens}))',
-}
 
 
-def model_card(request: RunRequest, results: Results, pipeline_tag: str) -> str:
+def model_card(request: RunRequest, results: Results, recipe: Recipe) -> str:
     """Return the card: what it is, data, settings, figures beside the base model's, samples, how to use it."""
     data, train, evaluate = results.data, results.train, results.evaluate
     parts = [
-        _front_matter(request, evaluate, pipeline_tag),
+        _front_matter(request, evaluate, recipe.pipeline_tag),
         f"# {request.name}",
         _summary(request, results.model, train),
         "## Data",
@@ -33,7 +29,7 @@ def model_card(request: RunRequest, results: Results, pipeline_tag: str) -> str:
         "## Samples",
         *(_sample(sample, base) for sample, base in side_by_side(evaluate)),
         "## How to use",
-        _usage(request, evaluate),
+        _usage(request, evaluate, recipe.usage),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -116,9 +112,9 @@ def _sample(sample: Sample, base: str | None) -> str:
     return _table(("", ""), [(name, _cell(text)) for name, text in lines if text is not None])
 
 
-def _usage(request: RunRequest, evaluate: EvaluateRecord) -> str:
+def _usage(request: RunRequest, evaluate: EvaluateRecord, usage: str) -> str:
     example = evaluate.tuned.samples[0].input if evaluate.tuned.samples else "…"
-    code = USAGE[request.task].format(input=repr(example[:SHOWN_CHARACTERS]), tokens=request.evaluation.max_new_tokens)
+    code = usage.format(input=repr(example[:SHOWN_CHARACTERS]), tokens=request.evaluation.max_new_tokens)
     return f'```python\nfrom transformers import pipeline\n\nfolder = "."  # this folder, downloaded\n{code}\n```'
 
 

@@ -6,6 +6,7 @@ from finetune_api.handoff import RunRequest
 from finetune_trainer.batches import Batches
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
+from finetune_trainer.loading import LoadPlan
 from finetune_trainer.log import say
 from finetune_trainer.records import DataRecord, EvaluateRecord, Evaluation, ModelRecord, TrainRecord
 from finetune_trainer.tasks import Recipe
@@ -25,19 +26,26 @@ class Judge:
 
     def evaluate_base(self, data: DataRecord, model: ModelRecord) -> Evaluation:
         """Judge the untouched base model; done before the training, which needs its memory."""
-        return self._evaluate("base", model.folder, data)
+        return self._evaluate("base", model.folder, data, model)
 
-    def evaluate_tuned(self, data: DataRecord, train: TrainRecord, baseline: Evaluation | None) -> EvaluateRecord:
+    def evaluate_tuned(
+        self, data: DataRecord, model: ModelRecord, train: TrainRecord, baseline: Evaluation | None
+    ) -> EvaluateRecord:
         """Judge the tuned model: the very files that will be published."""
-        return EvaluateRecord(self._evaluate("tuned", train.folder, data), baseline)
+        return EvaluateRecord(self._evaluate("tuned", train.folder, data, model), baseline)
 
-    def _evaluate(self, which: str, folder: str, data: DataRecord) -> Evaluation:
+    def _evaluate(self, which: str, folder: str, data: DataRecord, model: ModelRecord) -> Evaluation:
         on_gpu = self.device.name == "cuda" and self.device.bfloat16
         path = self.workspace.path(folder)
-        seed = self.request.training.seed
-        loaded = self.recipe.load(path, "bfloat16" if on_gpu else "float32", data.labels, seed)
+        how = LoadPlan("bfloat16" if on_gpu else "float32", self.request.training.seed)
+        loaded = self.recipe.load(path, how, data.labels)
         rows = load_rows(self.workspace.path(data.evaluation_file))
-        plan = EvaluationPlan(self.device, self.batches.evaluation_size, self.request.training.max_length)
+        plan = EvaluationPlan(
+            self.device,
+            self.batches.evaluation_size,
+            self.request.training.max_length,
+            models=self.workspace.model_folders(model),
+        )
         evaluation = self.recipe.evaluate(loaded, rows, plan)
         say("evaluate", f"{which} model: {figures(evaluation.metrics)}")
         return evaluation

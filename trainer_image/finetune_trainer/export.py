@@ -11,13 +11,14 @@ from finetune_trainer.card import model_card
 from finetune_trainer.log import say
 from finetune_trainer.records import ExportRecord, Results
 from finetune_trainer.report import build_report
+from finetune_trainer.tasks import Recipe
 from finetune_trainer.workspace import Workspace, write_atomically
 
 EVALUATION_FILE = "evaluation.json"
 CARD_FILE = "README.md"
 
 
-def export(request: RunRequest, results: Results, pipeline_tag: str, workspace: Workspace) -> ExportRecord:
+def export(request: RunRequest, results: Results, recipe: Recipe, workspace: Workspace) -> ExportRecord:
     """Assemble the folder and write its manifest. The weights are the files that were evaluated, not copies."""
     report = build_report(request, results)
     text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
@@ -26,7 +27,7 @@ def export(request: RunRequest, results: Results, pipeline_tag: str, workspace: 
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(workspace.path(results.train.folder), folder, copy_function=_link_or_copy)
     (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
-    card = model_card(request, results, pipeline_tag)
+    card = model_card(request, results, recipe)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     manifest = write_manifest(folder)
     say("export", f"{len(manifest.files)} files, {manifest.size_bytes / 1e6:.1f} MB, {manifest.digest[:19]}")

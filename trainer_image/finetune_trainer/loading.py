@@ -18,6 +18,18 @@ class Loaded:
     fresh: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class LoadPlan:
+    """How to load a model: `dtype` of its weights, `seed` of those that the folder does not hold.
+
+    `quantization` is a transformers quantization config, or None.
+    """
+
+    dtype: str
+    seed: int
+    quantization: Any = None
+
+
 def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer, with a token to pad with.
 
@@ -36,14 +48,19 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def load_model(auto_class: Any, folder: Path, dtype: str, **options: Any) -> tuple[Any, list[str]]:
-    """Load weights in `dtype` on the CPU; return the model and the names of weights that are newly initialised.
+def load_model(auto_class: Any, folder: Path, plan: LoadPlan, **options: Any) -> tuple[Any, list[str]]:
+    """Load weights as `plan` says, on the CPU; return the model and the names of weights that are newly initialised.
 
     Raises BadSpec for a model that needs code of its own or that the class cannot load.
     """
+    from transformers import set_seed
+
+    if plan.quantization is not None:
+        options["quantization_config"] = plan.quantization
+    set_seed(plan.seed)
     try:
         model, info = auto_class.from_pretrained(
-            folder, dtype=dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
+            folder, dtype=plan.dtype, use_safetensors=True, trust_remote_code=False, output_loading_info=True, **options
         )
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise BadSpec(f"the model cannot be loaded: {_first_line(error)}", FIELD) from error

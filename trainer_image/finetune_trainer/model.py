@@ -22,15 +22,17 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
 DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def fetch_model(storage: Storage, revision: str | None, workspace: Workspace) -> ModelRecord:
-    """Make the model available locally; `revision` is the commit that was resolved, for hf:// sources.
+def fetch_model(storage: Storage, revision: str | None, into: Path, workspace: Workspace) -> ModelRecord:
+    """Make a model available locally, downloading to `into` if need be.
+
+    `revision` is the commit that was resolved, for hf:// sources.
 
     Raises BadSpec for a folder that is no model in safetensors, and what storages raise.
     """
     files = [file for file in storage.list_files() if "/" not in file.path]
     needed = [file.path for file in files if _is_needed(file.path)]
     _check_weights(str(storage.source), files, needed)
-    folder = storage.fetch_tree(workspace.base, needed)
+    folder = storage.fetch_tree(into, needed)
     _check_complete(folder, [file for file in files if file.path in needed])
     config = _read_config(folder, str(storage.source))
     dtype = _weight_dtype(folder)

@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from finetune_api.handoff import Artifact, RunRequest, Stage
+from finetune_api.model import ModelSpec
 from finetune_trainer.batches import Batches, current_batches
 from finetune_trainer.config import Settings, prepare_environment, spec_source
 from finetune_trainer.data.stage import prepare_data
@@ -58,7 +60,7 @@ class Pipeline:
         model = self._model()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
         train = self._train(data, model)
-        evaluate = self._evaluate(data, train, baseline)
+        evaluate = self._evaluate(data, model, train, baseline)
         exported = self._export(Results(data, model, train, evaluate))
         pushed = self._push(exported, model)
         self._finish(evaluate)
@@ -93,15 +95,22 @@ class Pipeline:
 
     def _fetch_model(self) -> ModelRecord:
         prepare_environment(self.request)
-        spec, field = self.request.model, "spec.model.source"
-        source = spec_source(spec.source, field)
-        revision = spec.revision
+        models = self.request.models
+        base = self._fetch("model", *models.pop("model"), self.workspace.base)
+        others = {name: self._fetch(name, *place, self.workspace.other_models / name) for name, place in models.items()}
+        return replace(base, others={name: record.folder for name, record in others.items()})
+
+    def _fetch(self, name: str, block: str, spec: ModelSpec, into: Path) -> ModelRecord:
+        """Fetch the model of one block of the spec, or what its `job://` source stands for."""
+        field = f"{block}.source"
+        resolved = self.request.sources.get(field)
+        source, revision = spec_source(resolved.uri if resolved else spec.source, field), spec.revision
         if source.scheme == "hf":
             from finetune_trainer.storage.hub import HubStorage
 
-            revision = HubStorage(source, self.settings.access("model", field, revision)).resolve_revision()
-        storage = open_storage(source, self.settings.access("model", field, revision))
-        return fetch_model(storage, revision, self.workspace)
+            revision = HubStorage(source, self.settings.access(name, field, revision)).resolve_revision()
+        storage = open_storage(source, self.settings.access(name, field, revision))
+        return fetch_model(storage, revision, into, self.workspace)
 
     def _baseline(self, data: DataRecord, model: ModelRecord) -> Evaluation:
         baseline = self._stage(Stage.MODEL, Evaluation, lambda: self._judge().evaluate_base(data, model), BASELINE)
@@ -129,9 +138,11 @@ class Pipeline:
     def _judge(self) -> Judge:
         return Judge(self.request, self.recipe, self._device, self.batches, self.workspace)
 
-    def _evaluate(self, data: DataRecord, train: TrainRecord, baseline: Evaluation | None) -> EvaluateRecord:
+    def _evaluate(
+        self, data: DataRecord, model: ModelRecord, train: TrainRecord, baseline: Evaluation | None
+    ) -> EvaluateRecord:
         record = self._stage(
-            Stage.EVALUATE, EvaluateRecord, lambda: self._judge().evaluate_tuned(data, train, baseline)
+            Stage.EVALUATE, EvaluateRecord, lambda: self._judge().evaluate_tuned(data, model, train, baseline)
         )
         self.board.add_metrics(evaluation=record.tuned.metrics)
         return record
@@ -140,7 +151,7 @@ class Pipeline:
         return self._stage(
             Stage.EXPORT,
             ExportRecord,
-            lambda: export(self.request, results, self.recipe.pipeline_tag, self.workspace),
+            lambda: export(self.request, results, self.recipe, self.workspace),
         )
 
     def _push(self, exported: ExportRecord, model: ModelRecord) -> PushRecord:

@@ -3,7 +3,7 @@
 Paths are relative to the run's folder, so that a workspace can be moved; absolute ones lie on a mounted volume.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Labels = tuple[str, ...]
 
@@ -21,12 +21,16 @@ class DataRecord:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """The base model's folder. `revision` is the Hub's commit; `weight_dtype` how its weights are stored."""
+    """The base model's folder. `revision` is the Hub's commit; `weight_dtype` how its weights are stored.
+
+    `others` are the folders of the models that the task needs beside it, by name.
+    """
 
     folder: str
     revision: str | None
     architecture: str
     weight_dtype: str
+    others: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

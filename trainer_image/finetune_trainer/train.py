@@ -15,8 +15,9 @@ from finetune_trainer import checkpoints, tuning
 from finetune_trainer.batches import Batches
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
+from finetune_trainer.encoding import encode_rows
 from finetune_trainer.errors import NonFiniteLoss, Preempted
-from finetune_trainer.loading import Loaded
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.log import say
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
@@ -44,13 +45,11 @@ class Training:
         Raises Preempted once a checkpoint is saved, NonFiniteLoss, BadSpec, BadData.
         """
         base = self.workspace.path(model.folder)
-        seed = self.request.training.seed
-        dtype = tuning.training_dtype(self.request.tuning, self.device)
-        loaded = self.recipe.load(base, dtype, data.labels, seed)
+        loaded = self.recipe.load(base, self._load_plan(), data.labels)
         learner = tuning.prepare(loaded, self.request.tuning, self.request.training, self.recipe.peft_task_type)
         trainable, total = tuning.count_parameters(learner)
         self.board.update(trainable_parameters=trainable)
-        trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, data)
+        trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, data, model)
         say("train", f"{trainable:,} of {total:,} parameters learn")
         resumed = self._fit(trainer)
         record = TrainRecord(
@@ -66,34 +65,43 @@ class Training:
         self._save(trainer, loaded, data, model)
         return record
 
-    def _build_trainer(self, learner: Loaded, loaded: Loaded, data: DataRecord) -> Any:
+    def _load_plan(self) -> LoadPlan:
+        return LoadPlan(tuning.training_dtype(self.request.tuning, self.device), self.request.training.seed)
+
+    def _build_trainer(self, learner: Loaded, loaded: Loaded, data: DataRecord, model: ModelRecord) -> Any:
         from transformers import PrinterCallback
 
         from finetune_trainer import callbacks
 
         spec = self.request.training
-        rows = load_rows(self.workspace.path(data.train_file))
+        rows = encode_rows(self.recipe, load_rows(self.workspace.path(data.train_file)), loaded, spec.max_length)
         hooks = [
             callbacks.ReportProgress(self.board, self.batches.size * self.batches.accumulation),
             callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption),
         ]
         if spec.evaluation_interval_steps:
-            evaluate = self._evaluator(loaded, data)
+            evaluate = self._evaluator(loaded, data, model)
             hooks.append(callbacks.EvaluateMeanwhile(spec.evaluation_interval_steps, evaluate, self.board))
         parts = TrainerParts(
             loaded=learner,
-            rows=self.recipe.encode(rows, loaded, spec.max_length),
+            rows=rows,
             arguments=training_arguments(spec, self.batches, self.device, self.workspace.checkpoints),
             callbacks=hooks,
+            device=self.device,
+            models=self.workspace.model_folders(model),
         )
         trainer = self.recipe.build_trainer(parts)
         trainer.remove_callback(PrinterCallback)
         return trainer
 
-    def _evaluator(self, loaded: Loaded, data: DataRecord) -> Callable[[Any], dict[str, float]]:
+    def _evaluator(self, loaded: Loaded, data: DataRecord, model: ModelRecord) -> Callable[[Any], dict[str, float]]:
         rows = load_rows(self.workspace.path(data.evaluation_file))
         plan = EvaluationPlan(
-            self.device, self.batches.evaluation_size, self.request.training.max_length, samples=False
+            self.device,
+            self.batches.evaluation_size,
+            self.request.training.max_length,
+            samples=False,
+            models=self.workspace.model_folders(model),
         )
 
         def evaluate(model: Any) -> dict[str, float]:
@@ -126,9 +134,8 @@ class Training:
             tuned.save_pretrained(adapter)
             del tuned, trainer
             gc.collect()
-            fresh = self.recipe.load(
-                self.workspace.path(model.folder), "float32", data.labels, self.request.training.seed
-            )
+            plan = LoadPlan("float32", self.request.training.seed)
+            fresh = self.recipe.load(self.workspace.path(model.folder), plan, data.labels)
             tuned = tuning.merge_adapter(fresh.model, adapter)
         shutil.rmtree(self.workspace.tuned, ignore_errors=True)
         tuned = tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype))

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from finetune_trainer.records import ModelRecord
+
 KEPT_RUNS = 3
 OWNER_FILE = "job-uid"
 
@@ -45,6 +47,11 @@ class Workspace:
         return self.folder / "base"
 
     @property
+    def other_models(self) -> Path:
+        """One folder for each downloaded model that the task needs beside the base model."""
+        return self.folder / "other-models"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder for each checkpoint, `checkpoint-<step>`."""
         return self.folder / "checkpoints"
@@ -68,6 +75,10 @@ class Workspace:
     def report_file(self) -> Path:
         """The record of the whole run."""
         return self.folder / "report.json"
+
+    def model_folders(self, model: ModelRecord) -> dict[str, Path]:
+        """Return where the models that the job reads lie, by their names in `RunRequest.models`."""
+        return {"model": self.path(model.folder), **{name: self.path(path) for name, path in model.others.items()}}
 
     def path(self, relative: str) -> Path:
         """Return a record's path in this workspace; absolute ones stay as they are."""
@@ -103,7 +114,7 @@ class Workspace:
 
     def drop_intermediates(self) -> None:
         """Free the space of what a published run needs no more."""
-        for path in (self.checkpoints, self.base):
+        for path in (self.checkpoints, self.base, self.other_models):
             shutil.rmtree(path, ignore_errors=True)
 
     def _is_ours(self, folder: Path) -> bool:

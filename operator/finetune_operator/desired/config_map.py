@@ -3,6 +3,7 @@
 import json
 
 from finetune_api.handoff import JOB_FILE_NAME, RunRequest
+from finetune_api.inputs import TrainingInputs
 from finetune_api.keys import Component
 from finetune_operator.desired.metadata import child, run_name
 from finetune_operator.desired.resource import FineTuneJob
@@ -11,22 +12,15 @@ from finetune_operator.kinds import CONFIG_MAP, Manifest
 
 def run_request(job: FineTuneJob) -> RunRequest:
     """Return what the trainer is to do. It holds references to Secrets, never their content."""
-    spec = job.spec
+    inputs = {name: getattr(job.spec, name) for name in TrainingInputs.model_fields}
     return RunRequest(
         namespace=job.namespace,
         name=job.name,
         uid=job.uid,
         run_id=job.run_id,
-        model=spec.model,
-        task=spec.task,
-        sequence_classification=spec.sequence_classification,
-        sft=spec.sft,
-        tuning=spec.tuning,
-        dataset=spec.dataset,
-        training=spec.training,
-        evaluation=spec.evaluation,
-        compute=spec.compute,
-        output=spec.output,
+        compute=job.spec.compute,
+        output=job.spec.output,
+        **inputs,
     )
 
 

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 
 from finetune_api.handoff import Metrics, Progress
 from finetune_api.status import MetricsStatus, ProgressStatus
-from finetune_api.task import Task
+from finetune_api.tasks import OPTIONS, Task
 
 METRIC_LIMIT = 64
 METRIC_NAME_LIMIT = 128
 SIGNIFICANT_DIGITS = 6
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
-
-MAIN_METRIC = {Task.SEQUENCE_CLASSIFICATION: "accuracy", Task.SFT: "loss"}
 
 
 def progress_status(progress: Progress, *, over: bool) -> ProgressStatus:
@@ -61,7 +59,7 @@ def metrics_status(newest: Metrics | None, known: MetricsStatus | None) -> Metri
 
 def score(task: Task, metrics: MetricsStatus | None) -> str | None:
     """Return the task's main metric, tuned against base: 0.912 (base 0.508)."""
-    name = MAIN_METRIC[task]
+    name = OPTIONS[task].main_metric
     tuned = ((metrics and metrics.evaluation) or {}).get(name)
     base = ((metrics and metrics.baseline) or {}).get(name)
     if tuned is None:

@@ -4,7 +4,7 @@ import pytest
 
 from finetune_api.handoff import Metrics
 from finetune_api.status import MetricsStatus
-from finetune_api.task import Task
+from finetune_api.tasks import Task
 from finetune_operator.errors import SettingsError
 from finetune_operator.reconcile.event import event
 from finetune_operator.settings import read_settings

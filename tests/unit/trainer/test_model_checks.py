@@ -17,7 +17,8 @@ from finetune_trainer.workspace import Workspace
 def _fetch(tmp_path: Path):
     (tmp_path / "claim/model").mkdir(parents=True, exist_ok=True)
     storage = open_storage(Source("pvc", "claim", "model"), Access("spec.model.source", volumes=tmp_path))
-    return fetch_model(storage, None, Workspace(tmp_path / "workspace", "run", "uid"))
+    workspace = Workspace(tmp_path / "workspace", "run", "uid")
+    return fetch_model(storage, None, workspace.base, workspace)
 
 
 def _model(tmp_path: Path, config: object = None) -> Path:

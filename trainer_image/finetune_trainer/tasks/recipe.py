@@ -1,12 +1,15 @@
 """What a task has to say; training libraries are imported inside the methods that need them."""
 
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
+from finetune_api.handoff import RunRequest
 from finetune_trainer.data.problems import Problems
+from finetune_trainer.data.template import Template
 from finetune_trainer.device import Device
-from finetune_trainer.loading import Loaded
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels
 
 Row = dict[str, Any]
@@ -14,46 +17,73 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class TrainerParts:
-    """What a trainer is made from. `arguments` are those of transformers' TrainingArguments."""
+    """What a trainer is made from.
+
+    `arguments` are those of transformers' TrainingArguments; `models` the folders of all models that the
+    job reads, by their names in `RunRequest.models`; `model` is the untouched one that `loaded` was made from.
+    """
 
     loaded: Loaded
     rows: list[Row]
     arguments: dict[str, Any]
     callbacks: list[Any]
+    device: Device
+    models: dict[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class EvaluationPlan:
-    """How to evaluate: rows for each forward pass, tokens for each row, and whether to show samples."""
+    """How to evaluate: rows for each forward pass, tokens for each row, and whether to show samples.
+
+    `models` are as in TrainerParts.
+    """
 
     device: Device
     batch_size: int
     max_length: int
     samples: bool = True
+    models: dict[str, Path] = field(default_factory=dict)
 
 
-class Recipe(Protocol):
-    """One task."""
+class Recipe(ABC):
+    """One task. Rows have the task's own plain form from `parse_row` on."""
 
-    name: str
-    main_metric: str
-    pipeline_tag: str
-    peft_task_type: str
+    pipeline_tag: ClassVar[str]
+    """What the Hub calls the task."""
+    peft_task_type: ClassVar[str]
+    """What PEFT calls the task."""
+    usage: ClassVar[str]
+    """Python for the model card, with {input} and {tokens}, after `from transformers import pipeline`."""
 
+    def __init__(self, request: RunRequest) -> None:
+        self.request = request
+        self.columns = request.dataset.columns
+        self.template = Template(request.dataset.template) if request.dataset.template else None
+
+    @abstractmethod
     def parse_row(self, values: dict[str, Any], labels: Labels) -> Row:
         """Return the row in the task's plain form; with `labels`, its label must be one of them. Raises RowError."""
 
     def labels_of(self, rows: list[Row], problems: Problems) -> Labels:
         """Return the label names that the training rows teach; empty where the task has none. Raises BadData."""
+        del rows, problems
+        return ()
 
-    def load(self, folder: Path, dtype: str, labels: Labels, seed: int) -> Loaded:
-        """Load model and tokenizer; `seed` decides weights that the folder does not hold. Raises BadSpec."""
+    @abstractmethod
+    def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
+        """Load model and tokenizer as `plan` says. Raises BadSpec for a model that does not fit the task."""
 
+    @abstractmethod
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
-        """Return the rows as token ids and labels, at most `max_length` tokens each. Raises BadData."""
+        """Return what the trainer learns from: token ids and labels, at most `max_length` tokens for each row.
 
+        A row that teaches nothing may be left out. Raises BadData.
+        """
+
+    @abstractmethod
     def build_trainer(self, parts: TrainerParts) -> Any:
         """Return the transformers Trainer that learns from encoded rows."""
 
+    @abstractmethod
     def evaluate(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> Evaluation:
         """Return figures and samples of the model on the held-out rows (not encoded)."""

@@ -4,42 +4,40 @@ from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_api.task import SequenceClassificationOptions
+from finetune_api.tasks.sequence_classification import SequenceClassificationOptions
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
-from finetune_trainer.data.template import Template, listed
-from finetune_trainer.loading import Loaded, load_model, load_tokenizer, longest_input
+from finetune_trainer.data.template import listed
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length, pad_right
-from finetune_trainer.tasks.recipe import EvaluationPlan, Row, TrainerParts
+from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 
 LABELS_FIELD = "spec.sequenceClassification.labels"
 SAMPLES = 5
 UNTRAINED_HEAD = "The base model has no classification head: its figures are those of a head with random weights."
 
 
-class SequenceClassification:
+class SequenceClassification(Recipe):
     """Rows are {text, label}."""
 
-    name = "SequenceClassification"
-    main_metric = "accuracy"
     pipeline_tag = "text-classification"
     peft_task_type = "SEQ_CLS"
+    usage = 'classify = pipeline("text-classification", model=folder)\nprint(classify({input}))'
 
     def __init__(self, request: RunRequest) -> None:
-        self._columns = request.dataset.columns
-        self._template = Template(request.dataset.template) if request.dataset.template else None
+        super().__init__(request)
         options = request.sequence_classification or SequenceClassificationOptions()
         self._labels: Labels = tuple(options.labels or ())
 
     def parse_row(self, values: dict[str, Any], labels: Labels) -> Row:
         """Check one row: a text that is not blank, and a known label."""
-        text = self._template.fill(values) if self._template else _string(values, self._columns.text, "text")
+        text = self.template.fill(values) if self.template else _string(values, self.columns.text, "text")
         if not text.strip():
-            raise RowError(self._columns.text, show(text), "a text; remove the row if there is none")
-        label = _label(values, self._columns.label)
+            raise RowError(self.columns.text, show(text), "a text; remove the row if there is none")
+        label = _label(values, self.columns.label)
         allowed = labels or self._labels
         if allowed and label not in allowed:
-            raise RowError(self._columns.label, show(label), f"one of {', '.join(allowed[:10])} ({LABELS_FIELD})")
+            raise RowError(self.columns.label, show(label), f"one of {', '.join(allowed[:10])} ({LABELS_FIELD})")
         return {"text": text, "label": label}
 
     def labels_of(self, rows: list[Row], problems: Problems) -> Labels:
@@ -49,16 +47,15 @@ class SequenceClassification:
             raise problems.fail(f"all {len(rows)} rows have the label {seen[0]!r}; expected at least two labels")
         return self._labels or tuple(seen)
 
-    def load(self, folder: Path, dtype: str, labels: Labels, seed: int) -> Loaded:
+    def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
         """Load the model with a head for `labels`; a head that is not in the folder starts random, by the seed."""
-        from transformers import AutoModelForSequenceClassification, set_seed
+        from transformers import AutoModelForSequenceClassification
 
         tokenizer = load_tokenizer(folder)
-        set_seed(seed)
         model, fresh = load_model(
             AutoModelForSequenceClassification,
             folder,
-            dtype,
+            plan,
             num_labels=len(labels),
             id2label=dict(enumerate(labels)),
             label2id={label: index for index, label in enumerate(labels)},

@@ -5,17 +5,16 @@ from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_api.task import SFTOptions
-from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
-from finetune_trainer.data.template import Template, listed
+from finetune_api.tasks.sft import SFTOptions
+from finetune_trainer.data.problems import MissingColumnError, RowError, show
+from finetune_trainer.data.template import listed
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.loading import Loaded, load_model, load_tokenizer, longest_input
-from finetune_trainer.log import say
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length
 from finetune_trainer.tasks.chat import checked_messages, last_reply, without_last_reply
 from finetune_trainer.tasks.generation import complete
-from finetune_trainer.tasks.recipe import EvaluationPlan, Row, TrainerParts
+from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 
 IGNORED = -100
 """Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
@@ -24,17 +23,15 @@ CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 MODEL_FIELD = "spec.model.source"
 
 
-class SFT:
+class SFT(Recipe):
     """Rows are {prompt, completion} or {messages}."""
 
-    name = "SFT"
-    main_metric = "loss"
     pipeline_tag = "text-generation"
     peft_task_type = "CAUSAL_LM"
+    usage = 'generate = pipeline("text-generation", model=folder)\nprint(generate({input}, max_new_tokens={tokens}))'
 
     def __init__(self, request: RunRequest) -> None:
-        self._columns = request.dataset.columns
-        self._template = Template(request.dataset.template) if request.dataset.template else None
+        super().__init__(request)
         self._completion_only = (request.sft or SFTOptions()).completion_only_loss
         self._sample_prompts = request.evaluation.sample_prompts
         self._max_new_tokens = request.evaluation.max_new_tokens
@@ -42,24 +39,19 @@ class SFT:
     def parse_row(self, values: dict[str, Any], labels: Labels) -> Row:
         """Check one row: messages where the file has them, else a prompt with its completion."""
         del labels
-        columns = self._columns
-        if columns.messages in values and self._template is None:
+        columns = self.columns
+        if columns.messages in values and self.template is None:
             return {"messages": checked_messages(values[columns.messages], columns.messages)}
-        prompt = self._template.fill(values) if self._template else _text(values, columns.prompt, "prompt")
+        prompt = self.template.fill(values) if self.template else _text(values, columns.prompt, "prompt")
         return {"prompt": prompt, "completion": _text(values, columns.completion, "completion")}
 
-    def labels_of(self, rows: list[Row], problems: Problems) -> Labels:
-        """Return nothing: the task has no labels."""
-        del rows, problems
-        return ()
-
-    def load(self, folder: Path, dtype: str, labels: Labels, seed: int) -> Loaded:
+    def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
         """Load a causal language model, all of whose weights must be in the folder."""
         from transformers import AutoModelForCausalLM
 
-        del labels, seed
+        del labels
         tokenizer = load_tokenizer(folder)
-        model, fresh = load_model(AutoModelForCausalLM, folder, dtype)
+        model, fresh = load_model(AutoModelForCausalLM, folder, plan)
         architecture = (model.config.architectures or [type(model).__name__])[0]
         if fresh or not architecture.endswith(CAUSAL):
             raise BadSpec(f"the model is a {architecture}; task SFT needs a causal language model", MODEL_FIELD)
@@ -69,19 +61,12 @@ class SFT:
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize; `labels` repeat the ids of the tokens that count and are -100 elsewhere.
 
-        Rows whose counted tokens all lie beyond `max_length` teach nothing and are left out. Raises BadData if none
-        is left, BadSpec if a chat meets a model without a chat template.
+        Rows whose counted tokens all lie beyond `max_length` teach nothing and are left out. Raises BadSpec if a chat
+        meets a model without a chat template.
         """
         length = longest_input(loaded.model, loaded.tokenizer, max_length)
         encoded = [self._encode_row(row, loaded.tokenizer, length) for row in rows]
-        useful = [row for row in encoded if any(label != IGNORED for label in row["labels"][1:])]
-        if not useful:
-            raise BadData(
-                f"all completions lie beyond {length} tokens; raise spec.training.maxLength", "spec.training.maxLength"
-            )
-        if len(useful) < len(encoded):
-            say("data", f"{len(encoded) - len(useful)} rows left out: their completions lie beyond {length} tokens")
-        return useful
+        return [row for row in encoded if any(label != IGNORED for label in row["labels"][1:])]
 
     def build_trainer(self, parts: TrainerParts) -> Any:
         """Return TRL's SFTTrainer over rows that are encoded already."""

@@ -1,0 +1,17 @@
+"""What every task's options have in common."""
+
+from typing import ClassVar
+
+from finetune_api.model import ModelSpec
+from finetune_api.schema import ApiModel
+
+
+class TaskOptions(ApiModel):
+    """Base of a task's options. The main metric is the one that the status shows as the score."""
+
+    main_metric: ClassVar[str] = "loss"
+    greater_is_better: ClassVar[bool] = False
+
+    def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
+        """Return the models that are needed beside the one that is tuned: by name, their field in the block, and it."""
+        return {}

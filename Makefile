@@ -45,6 +45,10 @@ test: prepare ## Run unit, integration and end-to-end tests (TESTS=tests/unit fo
 test-unit: $(STAMP) ## Run the tests that need no cluster
 	@$(BIN)/python -m pytest tests/unit
 
+.PHONY: test-examples
+test-examples: prepare ## Run every example from kubectl apply to a served answer (about 20 minutes)
+	@$(SUDO) $(BIN)/python -m pytest -v tests/e2e/lifecycle/test_examples.py
+
 .PHONY: images-test
 images-test: prepare ## Build both images from their Dockerfiles and run the demo with them (slow)
 	@$(BIN)/python -m devcluster install --images

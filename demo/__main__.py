@@ -10,12 +10,12 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 
-from demo.ask import classify, complete, forwarded
+from demo.ask import ask, forwarded, service_of
 from demo.inputs import upload_inputs
 from demo.install import install_operator
 from demo.results import metrics_table, samples_table
-from demo.stories import Story, load_manifest, load_story, story_names
-from demo.watch import JobFailed, Status, print_until_served
+from demo.stories import Manifest, Question, Story, jobs_in, load_manifests, load_story, story_names
+from demo.watch import JobFailed, Status, print_until_done
 from devcluster import Access, Cluster, DevclusterError, ExternalCluster
 
 CLUSTER_NAME = "demo"
@@ -42,25 +42,46 @@ def main() -> int:
 
 def _up(cluster_name: str, example: str, console: Console) -> int:
     started = time.monotonic()
-    story, manifest = load_story(example), load_manifest(example)
+    story, manifests = load_story(example), load_manifests(example)
+    jobs = {job["metadata"]["name"]: job for job in jobs_in(manifests)}
+    main_job = list(jobs)[-1]
     cluster = _cluster(cluster_name)
     console.rule("1 of 5  operator: CRD, RBAC, Deployment")
     install_operator(cluster)
-    console.rule("2 of 5  base model and data into the bucket")
+    console.rule("2 of 5  base models and data into the bucket")
     upload_inputs(cluster, example, story, _cache())
     console.rule(f"3 of 5  kubectl apply -f examples/{example}/finetunejob.yaml")
-    cluster.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump(manifest))
-    status = print_until_served(cluster, manifest["metadata"]["name"], console, TIMEOUT_SECONDS)
+    cluster.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump_all(manifests))
+    statuses = {name: _follow(cluster, job, console) for name, job in jobs.items()}
     console.rule("4 of 5  tuned against base")
-    console.print(metrics_table(status))
-    samples = samples_table(cluster, status)
-    if samples:
-        console.print(samples)
+    broken = _show_results(cluster, story, main_job, statuses, console)
     console.rule("5 of 5  answers of the served model")
-    right = _ask(cluster, story, manifest["metadata"]["name"], status, console)
+    answers = [_ask(cluster, question, question.job or main_job, statuses, console) for question in story.ask]
     console.rule(f"done in {time.monotonic() - started:.0f} s")
-    _print_next(cluster, manifest["metadata"]["name"], status, console)
-    return 0 if right else 1
+    _print_next(cluster, main_job, statuses[main_job], console)
+    return 1 if broken or not all(answers) else 0
+
+
+def _follow(cluster: Access, job: Manifest, console: Console) -> Status:
+    console.print(f"FineTuneJob {job['metadata']['name']}:", style="bold", highlight=False)
+    return print_until_done(cluster, job, console, TIMEOUT_SECONDS)
+
+
+def _show_results(
+    cluster: Access, story: Story, main_job: str, statuses: dict[str, Status], console: Console
+) -> list[str]:
+    """Print figures and samples of each job; return what is not as the example promises."""
+    broken = []
+    for name, status in statuses.items():
+        console.print(metrics_table(name, status))
+        samples = samples_table(cluster, status)
+        if samples:
+            console.print(samples)
+        expected = [one for one in story.expect if (one.job or main_job) == name]
+        broken += [words for one in expected for words in one.broken(status["metrics"])]
+    for words in broken:
+        console.print(f"[red]not as the example promises:[/red] {words}", highlight=False)
+    return broken
 
 
 def _cluster(name: str) -> Access:
@@ -71,34 +92,26 @@ def _cluster(name: str) -> Access:
     return own
 
 
-def _ask(cluster: Access, story: Story, job: str, status: Status, console: Console) -> bool:
-    service = status["serving"]["url"].removeprefix("http://").split(".")[0]
-    right = True
-    with forwarded(cluster, f"service/{service}") as url:
-        if story.classify:
-            results = classify(url, [question.text for question in story.classify])
-            for question, result in zip(story.classify, results, strict=True):
-                good = result["label"] == question.label
-                right = right and good
-                mark = "right" if good else f"wrong, should be {question.label}"
-                console.print(f"{result['label']} ({result['score']:.2f}, {mark}): {question.text}", highlight=False)
-        for prompt in story.complete:
-            text = complete(url, job, prompt)
-            right = right and bool(text.strip())
-            console.print(f"{prompt}[bold]{text}[/bold]", highlight=False)
+def _ask(cluster: Access, question: Question, job: str, statuses: dict[str, Status], console: Console) -> bool:
+    with forwarded(cluster, f"service/{service_of(statuses[job])}") as url:
+        answer = ask(url, job, question)
+    right = question.is_right(answer)
+    mark = "" if right else f"  [red]wrong, should be {question.equals or question.contains}[/red]"
+    console.print(f"{question.text} -> [bold]{str(answer).strip()}[/bold]{mark}", highlight=False)
     return right
 
 
 def _print_next(cluster: Access, job: str, status: Status, console: Console) -> None:
-    service = status["serving"]["url"].removeprefix("http://").split(".")[0]
     kubectl_command = f"KUBECONFIG={cluster.kubeconfig} {cluster.kubectl}"
+    forward = f"{kubectl_command} port-forward service/{service_of(status)} 8080:80" if status.get("serving") else ""
     console.print("Try next:", style="bold")
     for command in (
         f"{kubectl_command} describe finetunejob {job}",
-        f"{kubectl_command} port-forward service/{service} 8080:80",
+        forward,
         f"{kubectl_command} patch finetunejob {job} --type merge -p {json.dumps(json.dumps(_longer()))}",
     ):
-        console.print(f"  {command}", highlight=False, soft_wrap=True)
+        if command:
+            console.print(f"  {command}", highlight=False, soft_wrap=True)
     console.print("Remove it all: make demo-down", highlight=False)
 
 

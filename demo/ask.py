@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from demo.stories import Question
 from devcluster import Access, CommandFailed
 
 
@@ -46,14 +47,13 @@ def post_json(url: str, body: dict[str, Any], attempts: int = 5) -> dict[str, An
     raise AssertionError("unreachable")
 
 
-def classify(base_url: str, texts: list[str]) -> list[dict[str, Any]]:
-    """Return the served classifier's result for each text."""
-    results: list[dict[str, Any]] = post_json(f"{base_url}/v1/classify", {"input": texts})["results"]
-    return results
+def ask(base_url: str, job: str, question: Question) -> Any:
+    """Put a story's question to the served model of `job`; return the answer."""
+    reply = post_json(f"{base_url}{question.path}", {"model": job, **question.body})
+    return question.answer_in(reply)
 
 
-def complete(base_url: str, model: str, prompt: str, max_tokens: int = 64) -> str:
-    """Return the served language model's completion of a prompt, at temperature 0."""
-    body = {"model": model, "prompt": prompt, "max_tokens": max_tokens, "temperature": 0}
-    text: str = post_json(f"{base_url}/v1/completions", body)["choices"][0]["text"]
-    return text
+def service_of(status: dict[str, Any]) -> str:
+    """Return the name of the Service that a status' address names."""
+    address: str = status["serving"]["url"]
+    return address.removeprefix("http://").split(".")[0]

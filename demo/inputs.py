@@ -8,12 +8,12 @@ from typing import Any
 
 import boto3
 
-from demo.stories import EXAMPLES, BaseModelKind, Story
+from demo.stories import EXAMPLES, PACKAGED_MODEL, Story
 from devcluster import S3, Access, DevclusterError
 
 
 def upload_inputs(cluster: Access, name: str, story: Story, cache: Path) -> None:
-    """Upload the story's data and its base model, and give the namespace the Secret `s3` to read them with.
+    """Upload the story's data and its base models, and give the namespace the Secret `s3` to read them with.
 
     A base model that the repo makes is kept in `cache`. Raises DevclusterError when the cluster has no S3 server.
     """
@@ -24,8 +24,9 @@ def upload_inputs(cluster: Access, name: str, story: Story, cache: Path) -> None
     client, bucket = s3_client(cluster.s3), cluster.s3.bucket
     for path, key in story.files.items():
         client.upload_file(str(EXAMPLES / name / path), bucket, key)
-    for file in _model_files(_base_model(story.model, cache)):
-        client.upload_file(str(file), bucket, f"{story.model_path}/{file.name}")
+    for path, origin in story.models.items():
+        for file in _model_files(_base_model(origin, cache)):
+            client.upload_file(str(file), bucket, f"{path}/{file.name}")
 
 
 def s3_client(s3: S3) -> Any:
@@ -39,10 +40,8 @@ def s3_client(s3: S3) -> Any:
     )
 
 
-def _base_model(kind: BaseModelKind, cache: Path) -> Path:
-    if kind is BaseModelKind.MINI_LM:
-        return _packaged_mini_lm()
-    return _made_causal_model(cache)
+def _base_model(origin: str, cache: Path) -> Path:
+    return _packaged_mini_lm() if origin == PACKAGED_MODEL else _made_model(EXAMPLES / origin, cache)
 
 
 def _packaged_mini_lm() -> Path:
@@ -53,10 +52,10 @@ def _packaged_mini_lm() -> Path:
     return folder
 
 
-def _made_causal_model(cache: Path) -> Path:
-    """Make the small causal model, or return the one that the same script made before."""
-    script = EXAMPLES / "make_causal_model.py"
-    folder = cache / f"small-llama-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}"
+def _made_model(script: Path, cache: Path) -> Path:
+    """Let a script of the examples make its model, or return the one that the same script made before."""
+    digest = hashlib.sha256(script.read_bytes()).hexdigest()[:12]
+    folder = cache / f"{script.stem.removeprefix('make_').replace('_', '-')}-{digest}"
     if not (folder / "model.safetensors").exists():
         subprocess.run([sys.executable, str(script), "--output", str(folder)], check=True)
     return folder

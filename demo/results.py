@@ -10,11 +10,11 @@ from demo.watch import Status
 from devcluster import Access
 
 
-def metrics_table(status: Status) -> Table:
+def metrics_table(job: str, status: Status) -> Table:
     """Return the figures of the tuned model beside those of the base model."""
     metrics = status.get("metrics", {})
     tuned, base = metrics.get("evaluation", {}), metrics.get("baseline", {})
-    table = Table("metric", "tuned", "base", title="held-out rows")
+    table = Table("metric", "tuned", "base", title=f"{job}: held-out rows")
     for name in tuned:
         table.add_row(name, f"{tuned[name]:.4g}", f"{base[name]:.4g}" if name in base else "")
     return table

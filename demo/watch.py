@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from demo.stories import Manifest
 from devcluster import Access
 
 TERMINAL_PHASES = frozenset({"Ready", "Succeeded", "Failed"})
@@ -61,14 +62,23 @@ def status_line(status: Status) -> str:
     return "  ".join(parts)
 
 
-def print_until_served(cluster: Access, name: str, console: Console, timeout_seconds: float) -> Status:
-    """Print the job's way to a served model and return its last status. Raises JobFailed."""
+def print_until_done(cluster: Access, job: Manifest, console: Console, timeout_seconds: float) -> Status:
+    """Print the job's way to a published or, if it asks for that, a served model; return its last status.
+
+    Raises JobFailed.
+    """
+    name, end = job["metadata"]["name"], last_phase(job)
     status: Status = {}
     shown = ""
     started = time.monotonic()
-    for status in follow(lambda: read_status(cluster, name), frozenset({"Ready"}), timeout_seconds):
+    for status in follow(lambda: read_status(cluster, name), frozenset({end}), timeout_seconds):
         line = status_line(status)
         if line != shown:
             console.print(f"{time.monotonic() - started:5.0f} s  {line}", highlight=False, soft_wrap=True)
             shown = line
     return status
+
+
+def last_phase(job: Manifest) -> str:
+    """Return the phase in which the job has done all that its manifest asks for."""
+    return "Ready" if job["spec"].get("serving", {}).get("enabled") else "Succeeded"

@@ -1,4 +1,4 @@
-"""`python -m tests [PATH ...]`: all tests but those of the images, in two processes side by side.
+"""`python -m tests [PATH ...]`: all tests but those of the images and most examples, in two processes side by side.
 
 Tests that share the whole cluster run beside all others: both halves spend much of their time waiting. What the first
 half says is printed when both have ended.
@@ -10,14 +10,15 @@ import tempfile
 from typing import IO
 
 NO_TESTS = 5
+DEFAULT = "not images and not examples"
 
 
 def main() -> int:
     """Run both halves and return the first exit code that is not good."""
     paths = sys.argv[1:] or ["tests"]
     with tempfile.TemporaryFile("w+") as output:
-        on_node = _start("node and not images", paths, output)
-        others = _start("not node and not images", paths, None)
+        on_node = _start(f"node and {DEFAULT}", paths, output)
+        others = _start(f"not node and {DEFAULT}", paths, None)
         codes = [others.wait(), on_node.wait()]
         output.seek(0)
         print(output.read(), end="", flush=True)

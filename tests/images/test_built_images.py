@@ -13,11 +13,11 @@ import pytest
 import yaml
 from rich.console import Console
 
-from demo.ask import classify, forwarded
+from demo.ask import forwarded, post_json, service_of
 from demo.inputs import upload_inputs
 from demo.install import Images, install_operator
-from demo.stories import EXAMPLES, load_manifest, load_story
-from demo.watch import print_until_served
+from demo.stories import EXAMPLES, load_manifests, load_story
+from demo.watch import print_until_done
 from devcluster import Access, Cluster
 from devcluster.images import build_all
 from images.builder import TAG, Builder, builder
@@ -126,7 +126,7 @@ def test_the_demo_runs_on_built_images_alone(plain_node: Cluster):
 
     Without a trainer image of its own, training runs on the checkout's; the operator is always the built one.
     """
-    story, manifest = load_story(STORY), load_manifest(STORY)
+    story, (manifest,) = load_story(STORY), load_manifests(STORY)
     manifest["spec"]["training"]["epochs"] = 1
     settings = []
     if "trainer" not in _chosen():
@@ -136,7 +136,7 @@ def test_the_demo_runs_on_built_images_alone(plain_node: Cluster):
     install_operator(plain_node, Images(tag=TAG), *settings)
     upload_inputs(plain_node, STORY, story, Path.home() / ".cache" / "finetune-operator" / "models")
     plain_node.run_kubectl("apply", "-f", "-", input_text=yaml.safe_dump(manifest))
-    status = print_until_served(plain_node, manifest["metadata"]["name"], Console(), timeout_seconds=900)
+    status = print_until_done(plain_node, manifest, Console(), timeout_seconds=900)
     assert _served_accuracy(plain_node, status) == pytest.approx(status["metrics"]["evaluation"]["accuracy"], abs=0.01)
     expected = {f"finetune.dev/{name}:{TAG}" for name in _chosen()}
     assert _images_of_running_pods(plain_node) >= expected
@@ -146,12 +146,11 @@ def _served_accuracy(cluster: Access, status: dict[str, Any]) -> float:
     """Return the share of the held-out rows to which the server gives their label."""
     with (EXAMPLES / STORY / "data" / "test.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    service = status["serving"]["url"].removeprefix("http://").split(".")[0]
     right = 0
-    with forwarded(cluster, f"service/{service}") as url:
+    with forwarded(cluster, f"service/{service_of(status)}") as url:
         for start in range(0, len(rows), 100):
             batch = rows[start : start + 100]
-            results = classify(url, [row["text"] for row in batch])
+            results = post_json(f"{url}/v1/classify", {"input": [row["text"] for row in batch]})["results"]
             right += sum(result["label"] == row["label"] for result, row in zip(results, batch, strict=True))
     return right / len(rows)
 

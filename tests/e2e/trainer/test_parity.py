@@ -1,6 +1,5 @@
 """The trainer learns exactly what a plain loop learns that is written here, independently of it."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,56 +7,22 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
+from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
 from tests.e2e.trainer.tiny_data import chats, descriptions, reviews
 from tests.e2e.trainer.trainer_process import Site
 
 pytestmark = pytest.mark.e2e
-
-STEPS = 4
-LEARNING_RATE = 1e-2
-
-
-def _plain_losses(model: Any, batch: dict[str, torch.Tensor], loss_of: Any) -> list[float]:
-    """AdamW over the same batch, the rate falling linearly to 0, gradients clipped to norm 1."""
-    model.train()
-    weights = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.0)
-    losses = []
-    for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 - step / STEPS)
-        loss = loss_of(model(**batch).logits)
-        losses.append(loss.item())
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(weights, 1.0)
-        optimizer.step()
-    return losses
-
-
-def _trained_losses(site: Site, **changes: Any) -> list[float]:
-    """Let the trainer learn all rows in each step, whatever their order; return its losses."""
-    training = {"epochs": None, "maxSteps": STEPS, "learningRate": LEARNING_RATE, "loggingIntervalSteps": 1}
-    job = site.job(training={**training, **changes.pop("batches")}, **changes)
-    site.run(job).succeeded()
-    history = json.loads((site.published() / "evaluation.json").read_text())["training"]["lossHistory"]
-    assert [step for step, _ in history] == list(range(1, STEPS + 1))
-    return [loss for _, loss in history]
-
-
-def _expect(losses: list[float], plain: list[float]) -> None:
-    assert losses == pytest.approx(plain, abs=1e-5)
-    assert max(losses) - min(losses) > 1e-3, "nothing changed"
 
 
 @pytest.mark.parametrize("batches", [{"batchSize": 24}, {"batchSize": 8, "gradientAccumulationSteps": 3}])
 def test_classification_has_the_losses_of_a_plain_loop(site: Site, batches: dict[str, int]):
     rows = reviews()
     folder = site.volumes / "models/encoder"
-    model = _seeded(lambda: AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2))
+    model = seeded(lambda: AutoModelForSequenceClassification.from_pretrained(folder, num_labels=2))
     batch = AutoTokenizer.from_pretrained(folder)([row["text"] for row in rows], padding=True, return_tensors="pt")
     labels = torch.tensor([("bad", "good").index(row["label"]) for row in rows])
-    plain = _plain_losses(model, batch, lambda logits: torch.nn.functional.cross_entropy(logits, labels))
-    losses = _trained_losses(
+    plain = plain_losses(model, batch, lambda logits: torch.nn.functional.cross_entropy(logits, labels))
+    losses = trained_losses(
         site,
         batches=batches,
         task="SequenceClassification",
@@ -67,7 +32,7 @@ def test_classification_has_the_losses_of_a_plain_loop(site: Site, batches: dict
             "evaluation": {"source": site.write("e.jsonl", rows)},
         },
     )
-    _expect(losses, plain)
+    expect_equal(losses, plain)
 
 
 @pytest.mark.parametrize("kind", ["completion only", "whole text", "chat", "accumulated", "LoRA"])
@@ -81,13 +46,13 @@ def test_sft_has_the_losses_of_a_plain_loop(site: Site, kind: str):
     model = AutoModelForCausalLM.from_pretrained(folder)
     if kind == "LoRA":
         config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
-        model = _seeded(lambda: get_peft_model(model, config))
-    plain = _plain_losses(
+        model = seeded(lambda: get_peft_model(model, config))
+    plain = plain_losses(
         model,
         batch,
         lambda logits: torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()),
     )
-    losses = _trained_losses(
+    losses = trained_losses(
         site,
         batches={"batchSize": 3, "gradientAccumulationSteps": 4} if kind == "accumulated" else {"batchSize": 12},
         task="SFT",
@@ -100,12 +65,7 @@ def test_sft_has_the_losses_of_a_plain_loop(site: Site, kind: str):
         tuning={"method": "LoRA", "lora": {"rank": 4, "alpha": 8}} if kind == "LoRA" else {"method": "Full"},
         evaluation={"baseline": False, "maxNewTokens": 2},
     )
-    _expect(losses, plain)
-
-
-def _seeded(make: Any) -> Any:
-    torch.manual_seed(42)
-    return make()
+    expect_equal(losses, plain)
 
 
 def _ids(row: dict[str, Any], tokenizer: Any) -> list[int]:

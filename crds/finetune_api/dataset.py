@@ -74,12 +74,19 @@ class Columns(ApiModel):
 
     text: ColumnName = Field("text", description="Text to classify (SequenceClassification).")
     label: ColumnName = Field("label", description="Label of the text (SequenceClassification).")
-    prompt: ColumnName = Field("prompt", description="Prompt (SFT).")
+    prompt: ColumnName = Field("prompt", description="Prompt (SFT, Reward, DPO, ORPO).")
     completion: ColumnName = Field("completion", description="Wanted completion (SFT).")
     messages: ColumnName = Field(
         "messages",
         description="Chat: a list of {role, content} (SFT, JSONL). Used where the file has this column.",
     )
+    chosen: ColumnName = Field("chosen", description="The better answer: text or messages (Reward, DPO, ORPO).")
+    rejected: ColumnName = Field("rejected", description="The worse answer: text or messages (Reward, DPO, ORPO).")
+    margin: ColumnName = Field(
+        "margin", description="By how much the chosen answer is better, a number (Reward). Optional."
+    )
+    source: ColumnName = Field("source", description="Text to read (Seq2Seq).")
+    target: ColumnName = Field("target", description="Text to write (Seq2Seq).")
 
 
 class DatasetSpec(ApiModel):

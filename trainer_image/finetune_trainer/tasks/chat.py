@@ -16,16 +16,19 @@ def checked_messages(value: Any, column: str) -> list[Message]:
 
     A text (as CSV has it) is read as JSON.
     """
-    if isinstance(value, str):
-        value = _from_json(value, column)
-    if not isinstance(value, list) or not value:
-        raise RowError(column, show(value), SHAPE)
-    messages = [_checked_message(message, index, column) for index, message in enumerate(value)]
+    messages = checked_turns(_from_json(value, column) if isinstance(value, str) else value, column)
     if messages[-1]["role"] != "assistant":
         raise RowError(column, f"a last message by {messages[-1]['role']!r}", "a chat that ends with the assistant's")
     if len(messages) == 1:
         raise RowError(column, "one message only", "a user's message and the assistant's reply")
     return messages
+
+
+def checked_turns(value: Any, column: str) -> list[Message]:
+    """Return the messages of a chat or of a part of one: known roles and texts. Raises RowError."""
+    if not isinstance(value, list) or not value:
+        raise RowError(column, show(value), SHAPE)
+    return [_checked_message(message, index, column) for index, message in enumerate(value)]
 
 
 def without_last_reply(messages: list[Message]) -> list[Message]:

@@ -6,8 +6,7 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sft import SFTOptions
-from finetune_trainer.data.problems import MissingColumnError, RowError, show
-from finetune_trainer.data.template import listed
+from finetune_trainer.data.problems import show
 from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
 from finetune_trainer.records import Evaluation, Labels, Sample
@@ -15,6 +14,7 @@ from finetune_trainer.tasks.batching import by_length
 from finetune_trainer.tasks.chat import checked_messages, last_reply, without_last_reply
 from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
+from finetune_trainer.tasks.text_column import required_text
 
 IGNORED = -100
 """Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
@@ -42,8 +42,8 @@ class SFT(Recipe):
         columns = self.columns
         if columns.messages in values and self.template is None:
             return {"messages": checked_messages(values[columns.messages], columns.messages)}
-        prompt = self.template.fill(values) if self.template else _text(values, columns.prompt, "prompt")
-        return {"prompt": prompt, "completion": _text(values, columns.completion, "completion")}
+        prompt = self.template.fill(values) if self.template else required_text(values, columns.prompt, "prompt")
+        return {"prompt": prompt, "completion": required_text(values, columns.completion, "completion")}
 
     def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
         """Load a causal language model, all of whose weights must be in the folder."""
@@ -122,17 +122,6 @@ class SFT(Recipe):
     def _complete(self, loaded: Loaded, ids: list[int], plan: EvaluationPlan) -> str:
         with plan.device.autocast():
             return complete(loaded, ids, self._max_new_tokens)
-
-
-def _text(values: dict[str, Any], column: str, field: str) -> str:
-    if column not in values:
-        hint = f"one that holds the {field}; there are {listed(values)}; name it in spec.dataset.columns.{field}"
-        raise MissingColumnError(column, "no such column", hint)
-    if not isinstance(values[column], str):
-        raise RowError(column, show(values[column]), "text in quotes")
-    if not values[column].strip():
-        raise RowError(column, show(values[column]), f"a {field}; remove the row if there is none")
-    return str(values[column])
 
 
 def _chat_ids(messages: list[dict[str, str]], tokenizer: Any, **options: Any) -> list[int]:

@@ -73,7 +73,10 @@ class Columns(ApiModel):
     """Which columns of the file hold what. Unset names fall back to the field's own name."""
 
     text: ColumnName = Field("text", description="Text to classify (SequenceClassification).")
-    label: ColumnName = Field("label", description="Label of the text (SequenceClassification).")
+    label: ColumnName = Field("label", description="Label or number of the text (SequenceClassification).")
+    labels: ColumnName = Field("labels", description="Labels of the text (SequenceClassification, MultiLabel).")
+    tokens: ColumnName = Field("tokens", description="Words of a sentence (TokenClassification).")
+    tags: ColumnName = Field("tags", description="Tag of each word: B-TYPE, I-TYPE or O (TokenClassification).")
     prompt: ColumnName = Field("prompt", description="Prompt (SFT, Reward, DPO, ORPO).")
     completion: ColumnName = Field("completion", description="Wanted completion (SFT).")
     messages: ColumnName = Field(

@@ -12,6 +12,11 @@ class TaskOptions(ApiModel):
     main_metric: ClassVar[str] = "loss"
     greater_is_better: ClassVar[bool] = False
 
+    @property
+    def score_metric(self) -> str:
+        """The metric to show as the score: the task's main one, where the options do not change what is learnt."""
+        return self.main_metric
+
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the models that are needed beside the one that is tuned: by name, their field in the block, and it."""
         return {}

@@ -81,7 +81,7 @@ def compose(
         run=_run_status(job, previous, run, progress, now),
         progress=shown,
         metrics=metrics,
-        score=score(job.spec.task, metrics),
+        score=score(job.spec.options, metrics),
         artifact=run.artifact,
         serving=rollout.status,
     )
@@ -130,7 +130,7 @@ def _milestones(
     stage = _STAGES.index(Stage(progress.stage)) if progress and progress.stage else -1
     trained = done or succeeded or stage > _STAGES.index(Stage.TRAIN)
     evaluated = done or succeeded or stage > _STAGES.index(Stage.EVALUATE)
-    value = score(job.spec.task, metrics)
+    value = score(job.spec.options, metrics)
     published = f"Published to {run.artifact.uri}." if done and run.artifact else None
     ready = published if not job.spec.serving.enabled else f"{published} It is served." if rollout.ready else None
     return Milestones(

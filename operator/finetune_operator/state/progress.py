@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from finetune_api.handoff import Metrics, Progress
 from finetune_api.status import MetricsStatus, ProgressStatus
-from finetune_api.tasks import OPTIONS, Task
+from finetune_api.tasks import TaskOptions
 
 METRIC_LIMIT = 64
 METRIC_NAME_LIMIT = 128
@@ -57,9 +57,9 @@ def metrics_status(newest: Metrics | None, known: MetricsStatus | None) -> Metri
     return merged if merged != MetricsStatus() else None
 
 
-def score(task: Task, metrics: MetricsStatus | None) -> str | None:
-    """Return the task's main metric, tuned against base: 0.912 (base 0.508)."""
-    name = OPTIONS[task].main_metric
+def score(options: TaskOptions, metrics: MetricsStatus | None) -> str | None:
+    """Return the main metric for a task's options, tuned against base: 0.912 (base 0.508)."""
+    name = options.score_metric
     tuned = ((metrics and metrics.evaluation) or {}).get(name)
     base = ((metrics and metrics.baseline) or {}).get(name)
     if tuned is None:

@@ -4,7 +4,9 @@ import pytest
 
 from finetune_api.handoff import Metrics
 from finetune_api.status import MetricsStatus
-from finetune_api.tasks import Task
+from finetune_api.tasks import TaskOptions
+from finetune_api.tasks.sequence_classification import SequenceClassificationOptions
+from finetune_api.tasks.sft import SFTOptions
 from finetune_operator.errors import SettingsError
 from finetune_operator.reconcile.event import event
 from finetune_operator.settings import read_settings
@@ -59,16 +61,20 @@ def test_figures_are_rounded_bounded_and_finite() -> None:
 
 
 @pytest.mark.parametrize(
-    ("task", "metrics", "shown"),
+    ("options", "metrics", "shown"),
     [
-        (Task.SEQUENCE_CLASSIFICATION, MetricsStatus(evaluation={"accuracy": 0.9123}), "0.912"),
-        (Task.SFT, MetricsStatus(evaluation={"loss": 1.5}, baseline={"loss": 3.25}), "1.500 (base 3.250)"),
-        (Task.SFT, MetricsStatus(evaluation={"accuracy": 1}), None),
-        (Task.SFT, None, None),
+        (SequenceClassificationOptions(), MetricsStatus(evaluation={"accuracy": 0.9123}), "0.912"),
+        (SequenceClassificationOptions(problem_type="MultiLabel"), MetricsStatus(evaluation={"f1_micro": 0.5}), "0.500"),
+        (SequenceClassificationOptions(problem_type="Regression"), MetricsStatus(evaluation={"r2": 0.25}), "0.250"),
+        (SFTOptions(), MetricsStatus(evaluation={"loss": 1.5}, baseline={"loss": 3.25}), "1.500 (base 3.250)"),
+        (SFTOptions(), MetricsStatus(evaluation={"accuracy": 1}), None),
+        (SFTOptions(), None, None),
     ],
 )
-def test_score_is_the_main_metric_of_the_task(task: Task, metrics: MetricsStatus | None, shown: str | None) -> None:
-    assert score(task, metrics) == shown
+def test_score_is_the_main_metric_of_the_options(
+    options: TaskOptions, metrics: MetricsStatus | None, shown: str | None
+) -> None:
+    assert score(options, metrics) == shown
 
 
 def test_settings_come_from_the_command_line_then_the_environment_then_the_default() -> None:

@@ -24,6 +24,11 @@ ROOT_RULES = (
         field_path=".spec.storage",
         reason="FieldValueForbidden",
     ),
+    Rule(
+        "self.spec.model.source != 'job://' + self.metadata.name",
+        "is this FineTuneJob itself; name another one, whose model this one starts from",
+        field_path=".spec.model.source",
+    ),
 )
 
 COLUMNS = (

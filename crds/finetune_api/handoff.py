@@ -20,7 +20,8 @@ HANDOFF_VERSION = 1
 JOB_FILE_NAME = "job.json"
 JOB_FILE = PurePosixPath("/etc/finetune/job") / JOB_FILE_NAME
 SECRETS_DIRECTORY = PurePosixPath("/etc/finetune/secrets")
-"""Holds one folder per block that names a Secret (model, dataset, output), one file per key."""
+"""Holds one folder per block that names a Secret (model, dataset, output, and any other model), one file
+per key."""
 VOLUMES_DIRECTORY = PurePosixPath("/volumes")
 """Holds one folder per PersistentVolumeClaim that a pvc:// URI names."""
 WORKSPACE_DIRECTORY = PurePosixPath("/workspace")

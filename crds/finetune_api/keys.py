@@ -56,6 +56,11 @@ class ConditionType(StrEnum):
 class Reason(StrEnum):
     """Reasons of conditions and Events that do not come from a failure class."""
 
+    WAITING_FOR_SOURCE = "WaitingForSource"
+    SOURCE_NOT_FOUND = "SourceNotFound"
+    SOURCE_FAILED = "SourceFailed"
+    SOURCE_CYCLE = "SourceCycle"
+    SOURCE_RESOLVED = "SourceResolved"
     RUN_STARTED = "RunStarted"
     RUN_SUPERSEDED = "RunSuperseded"
     STOPPING_PREVIOUS_RUN = "StoppingPreviousRun"

@@ -11,10 +11,11 @@ class ModelSpec(ApiModel):
     """The base model."""
 
     rules = (
-        *uri_rules("source", "hf", "s3", "pvc"),
+        *uri_rules("source", "hf", "s3", "pvc", "job"),
         Rule(
             "!has(self.revision) || self.source.startsWith('hf://')",
-            "applies to hf:// sources only; for s3:// and pvc:// put the version into the path",
+            "applies to hf:// sources only; for s3:// and pvc:// put the version into the path, for job:// remove it: what"
+            " that job published last is read",
             field_path=".revision",
         ),
     )
@@ -22,8 +23,8 @@ class ModelSpec(ApiModel):
     source: str = Field(
         min_length=1,
         max_length=1024,
-        description="Base model in the Hugging Face folder layout: hf://organisation/name, s3://bucket/path"
-        " or pvc://claim/path.",
+        description="Base model in the Hugging Face folder layout: hf://organisation/name, s3://bucket/path,"
+        " pvc://claim/path, or job://name for what another FineTuneJob of this namespace has published.",
     )
     revision: str | None = Field(
         None,
@@ -31,4 +32,6 @@ class ModelSpec(ApiModel):
         max_length=128,
         description="Commit, tag or branch of an hf:// model. Default: main.",
     )
-    secret_ref: SecretRef | None = Field(None, description="Credentials for the source.")
+    secret_ref: SecretRef | None = Field(
+        None, description="Credentials for the source. Default for job://: those that the other job publishes with."
+    )

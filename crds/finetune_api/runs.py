@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from finetune_api import SHORT_NAME
@@ -33,25 +34,35 @@ def _inputs(spec: FineTuneJobSpec, names: tuple[str, ...]) -> dict[str, Any]:
     return inputs
 
 
-def run_id(spec: FineTuneJobSpec) -> str:
+def run_id(spec: FineTuneJobSpec, digests: Mapping[str, str] | None = None) -> str:
     """Return the id of the run that `spec` asks for: 8 hex digits over its training inputs and image.
 
+    digests: of the artifacts that job:// sources stand for, by field. Another artifact is another run.
     Credentials' names do not count: rotating a Secret never trains again.
     """
     inputs = _inputs(spec, TRAINING_INPUTS)
     inputs["image"] = spec.compute.image
-    for block in ("model", "dataset"):
-        inputs.get(block, {}).pop("secretRef", None)
-    return _digest(inputs)[:RUN_ID_LENGTH]
+    for block in ("spec.dataset", *(block for block, _ in spec.models.values())):
+        _at(inputs, block).pop("secretRef", None)
+    return _digest({**inputs, "sources": dict(digests)} if digests else inputs)[:RUN_ID_LENGTH]
 
 
-def launch_digest(spec: FineTuneJobSpec) -> str:
+def launch_digest(spec: FineTuneJobSpec, sources: Mapping[str, Any] | None = None) -> str:
     """Return the digest of everything that a training Job is made from.
 
+    sources: how the artifacts that job:// sources stand for are read, as JSON-ready data by field.
     When it changes within a run (more memory, another destination), the Job is replaced and the run's
     finished stages are skipped.
     """
-    return _digest(_inputs(spec, LAUNCH_INPUTS))[:16]
+    inputs = _inputs(spec, LAUNCH_INPUTS)
+    return _digest({**inputs, "sources": dict(sources)} if sources else inputs)[:16]
+
+
+def _at(inputs: dict[str, Any], block: str) -> dict[str, Any]:
+    """Return a block of the dumped spec, such as that of spec.model; an empty one where it says nothing."""
+    for part in block.split(".")[1:]:
+        inputs = inputs.get(part, {})
+    return inputs
 
 
 def child_name(job_name: str, suffix: str) -> str:

@@ -1,6 +1,7 @@
 """Where models, data and results live: one URI form for all of them.
 
-`hf://org/name` a model on the Hub · `s3://bucket/path` · `pvc://claim/path` a PersistentVolumeClaim's folder.
+`hf://org/name` a model on the Hub · `s3://bucket/path` · `pvc://claim/path` a PersistentVolumeClaim's folder ·
+`job://name` what the FineTuneJob of this name, in the same namespace, has published.
 """
 
 import re
@@ -9,12 +10,13 @@ from typing import Literal, cast
 
 from finetune_api.schema import DNS_SUBDOMAIN, Rule
 
-Scheme = Literal["hf", "s3", "pvc"]
+Scheme = Literal["hf", "s3", "pvc", "job"]
 
 URI_FORM = {
     "hf": "hf://name or hf://organisation/name",
     "s3": "s3://bucket/path",
     "pvc": "pvc://claim/path",
+    "job": "job://finetunejob",
 }
 
 HUB_ID = "^[A-Za-z0-9][-A-Za-z0-9._]*(/[A-Za-z0-9][-A-Za-z0-9._]*)?$"
@@ -26,7 +28,7 @@ NO_CREDENTIALS = (
 
 @dataclass(frozen=True)
 class Source:
-    """A parsed URI: `container` is the bucket, the claim or (for the Hub) the whole repository id."""
+    """A parsed URI: `container` is the bucket, claim, FineTuneJob or (for the Hub) the whole repository id."""
 
     scheme: Scheme
     container: str
@@ -53,6 +55,8 @@ def parse_source(uri: str) -> Source:
     source = Source(cast(Scheme, scheme), container, path)
     if scheme == "hf":
         source = Source("hf", rest.rstrip("/"), "")
+    if scheme == "job":
+        source = Source("job", rest, "")
     if not separator or scheme not in URI_FORM or not container or not _is_well_formed(source):
         raise ValueError(f"{uri!r} is not a source; expected one of: {', '.join(URI_FORM.values())}")
     return source
@@ -61,7 +65,7 @@ def parse_source(uri: str) -> Source:
 def _is_well_formed(source: Source) -> bool:
     if source.scheme == "hf":
         return re.fullmatch(HUB_ID, source.container) is not None
-    if source.scheme == "pvc" and not re.fullmatch(DNS_SUBDOMAIN, source.container):
+    if source.scheme in ("pvc", "job") and not re.fullmatch(DNS_SUBDOMAIN, source.container):
         return False
     return re.search(DOT_PART, source.path) is None
 
@@ -92,6 +96,15 @@ def uri_rules(field: str, *schemes: Scheme) -> tuple[Rule, ...]:
             rule(
                 f"!{value}.startsWith('hf://') || {value}.matches('{hub}')",
                 f"must be {URI_FORM['hf']}; put a branch, tag or commit into revision",
+            )
+        )
+    if "job" in schemes:
+        name = DNS_SUBDOMAIN.replace("^", "^job://", 1)
+        rules.append(
+            rule(
+                f"!{value}.startsWith('job://') || {value}.matches('{name}')",
+                "must name a FineTuneJob of this namespace after job://, and nothing else (lower-case letters, digits,"
+                " '-' and '.')",
             )
         )
     return tuple(rules)

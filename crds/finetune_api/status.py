@@ -7,6 +7,7 @@ from pydantic import Field
 
 from finetune_api.keys import ConditionType, Phase
 from finetune_api.schema import ApiModel, Timestamp
+from finetune_api.secrets import SecretRef
 
 MetricName = Annotated[str, Field(max_length=128)]
 
@@ -83,6 +84,17 @@ class ArtifactStatus(ApiModel):
     base_revision: str | None = Field(None, max_length=128, description="Revision of the base model.")
 
 
+class SourceStatus(ApiModel):
+    """What a `job://` source stands for: it stays true for the run, whatever becomes of the other FineTuneJob."""
+
+    field: str = Field(max_length=256, description="Field that names the source, such as spec.model.source.")
+    job: str = Field(max_length=253, description="FineTuneJob whose model is read.")
+    run: str = Field(max_length=63, description="Id of its run that made the model.")
+    uri: str = Field(max_length=2048, description="Where the model lies.")
+    digest: str = Field(max_length=128, description="sha256 digest of the model's files.")
+    secret_ref: SecretRef | None = Field(None, description="Credentials that it was published with, if they are used.")
+
+
 class ServingStatus(ApiModel):
     """What is served."""
 
@@ -111,6 +123,12 @@ class FineTuneJobStatus(ApiModel):
         None, max_length=253, description="PersistentVolumeClaim of the workspace, once it exists."
     )
     run: RunStatus | None = Field(None, description="The run that the spec asks for.")
+    sources: list[SourceStatus] | None = Field(
+        None,
+        max_length=8,
+        description="What the spec's job:// sources stand for.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["field"]},
+    )
     progress: ProgressStatus | None = Field(None, description="How far it has come.")
     metrics: MetricsStatus | None = Field(None, description="Figures of the newest run.")
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")

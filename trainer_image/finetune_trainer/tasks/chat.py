@@ -4,11 +4,14 @@ import json
 from typing import Any
 
 from finetune_trainer.data.problems import RowError, show
+from finetune_trainer.errors import BadData, BadSpec
 
+MODEL_FIELD = "spec.model.source"
 ROLES = ("system", "user", "assistant", "tool")
 SHAPE = 'a list of {"role": …, "content": …}'
 
-Message = dict[str, str]
+Message = dict[str, Any]
+Tools = list[dict[str, Any]]
 
 
 def checked_messages(value: Any, column: str) -> list[Message]:
@@ -39,6 +42,35 @@ def without_last_reply(messages: list[Message]) -> list[Message]:
 def last_reply(messages: list[Message]) -> str | None:
     """Return what the assistant replied at the end, or None if it has not."""
     return messages[-1]["content"] if messages[-1]["role"] == "assistant" else None
+
+
+def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None, **options: Any) -> list[int]:
+    """Return the chat in token ids; with add_generation_prompt, up to where the assistant's next turn begins.
+
+    Raises BadSpec and BadData as `apply_template`.
+    """
+    ids: list[int] = apply_template(messages, tokenizer, tools, tokenize=True, return_dict=True, **options)["input_ids"]
+    return ids
+
+
+def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None, **options: Any) -> Any:
+    """Return what the tokenizer's `apply_chat_template` makes of the chat.
+
+    Raises BadSpec if the model has no template, BadData if the template refuses the chat.
+    """
+    from jinja2 import TemplateError
+
+    if tokenizer.chat_template is None:
+        raise BadSpec(
+            "the data holds chats (messages), but the model has no chat template; use a chat model, or columns prompt"
+            " and completion",
+            MODEL_FIELD,
+        )
+    try:
+        return tokenizer.apply_chat_template(messages, tools=tools, **options)
+    except (TemplateError, TypeError) as error:
+        words = f"the model's chat template refuses {show(messages)}: {error}"
+        raise BadData(words, "spec.dataset.train.source") from error
 
 
 def _checked_message(message: Any, index: int, column: str) -> Message:

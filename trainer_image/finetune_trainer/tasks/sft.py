@@ -1,26 +1,20 @@
 """Task SFT: supervised fine-tuning of a causal language model on prompts with completions, or on chats."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sft import SFTOptions
-from finetune_trainer.data.problems import show
-from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
+from finetune_trainer.loading import Loaded, LoadPlan, longest_input
 from finetune_trainer.records import Evaluation, Labels, Sample
-from finetune_trainer.tasks.batching import by_length
-from finetune_trainer.tasks.chat import checked_messages, last_reply, without_last_reply
+from finetune_trainer.tasks.chat import chat_ids, checked_messages, last_reply, without_last_reply
 from finetune_trainer.tasks.generation import complete
+from finetune_trainer.tasks.language_modeling import IGNORED, load_causal, token_metrics
+from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 from finetune_trainer.tasks.text_column import required_text
 
-IGNORED = -100
-"""Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
 SAMPLES = 3
-CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
-MODEL_FIELD = "spec.model.source"
 
 
 class SFT(Recipe):
@@ -47,16 +41,8 @@ class SFT(Recipe):
 
     def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
         """Load a causal language model, all of whose weights must be in the folder."""
-        from transformers import AutoModelForCausalLM
-
         del labels
-        tokenizer = load_tokenizer(folder)
-        model, fresh = load_model(AutoModelForCausalLM, folder, plan)
-        architecture = (model.config.architectures or [type(model).__name__])[0]
-        if fresh or not architecture.endswith(CAUSAL):
-            raise BadSpec(f"the model is a {architecture}; task SFT needs a causal language model", MODEL_FIELD)
-        model.config.pad_token_id = tokenizer.pad_token_id
-        return Loaded(model, tokenizer)
+        return load_causal(folder, plan)
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize; `labels` repeat the ids of the tokens that count and are -100 elsewhere.
@@ -84,20 +70,16 @@ class SFT(Recipe):
 
     def evaluate(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> Evaluation:
         """Return the mean loss over the tokens that count, its exponential, and completions of sample prompts."""
-        loaded.model.to(plan.device.name).eval()
-        loss, tokens = _mean_loss(loaded, self.encode(rows, loaded, plan.max_length), plan)
-        metrics = {"loss": loss, "perplexity": math.exp(min(loss, 80.0)), "tokens": float(tokens)}
+        metrics = token_metrics(loaded, self.encode(rows, loaded, plan.max_length), plan)
         return Evaluation(metrics, self._samples(loaded, rows, plan) if plan.samples else ())
 
     def _encode_row(self, row: Row, tokenizer: Any, length: int) -> Row:
         if "messages" in row:
-            ids = _chat_ids(row["messages"], tokenizer)
+            ids = chat_ids(row["messages"], tokenizer)
             return {"input_ids": ids[:length], "labels": ids[:length]}
-        prompt = tokenizer(row["prompt"])["input_ids"]
-        ids = tokenizer(row["prompt"] + row["completion"])["input_ids"]
-        if tokenizer.eos_token_id is not None and ids[-1] != tokenizer.eos_token_id:
-            ids = [*ids, tokenizer.eos_token_id]
-        masked = _common_prefix(prompt, ids) if self._completion_only else 0
+        prompt, completion = prompt_and_completion_ids(row["prompt"], row["completion"], tokenizer)
+        ids = prompt + completion
+        masked = len(prompt) if self._completion_only else 0
         return {"input_ids": ids[:length], "labels": ([IGNORED] * masked + ids[masked:])[:length]}
 
     def _samples(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> tuple[Sample, ...]:
@@ -114,55 +96,11 @@ class SFT(Recipe):
     def _sample(self, loaded: Loaded, row: Row, plan: EvaluationPlan) -> Sample:
         if "messages" in row:
             asked = without_last_reply(row["messages"])
-            ids = _chat_ids(asked, loaded.tokenizer, add_generation_prompt=True)
+            ids = prompt_ids(asked, loaded.tokenizer)
             return Sample(asked[-1]["content"], last_reply(row["messages"]), self._complete(loaded, ids, plan))
-        ids = loaded.tokenizer(row["prompt"])["input_ids"]
+        ids = prompt_ids(row["prompt"], loaded.tokenizer)
         return Sample(row["prompt"], row.get("completion"), self._complete(loaded, ids, plan))
 
     def _complete(self, loaded: Loaded, ids: list[int], plan: EvaluationPlan) -> str:
         with plan.device.autocast():
             return complete(loaded, ids, self._max_new_tokens)
-
-
-def _chat_ids(messages: list[dict[str, str]], tokenizer: Any, **options: Any) -> list[int]:
-    """Return the chat as the model's template spells it, in token ids."""
-    from jinja2 import TemplateError
-
-    if tokenizer.chat_template is None:
-        raise BadSpec(
-            "the data holds chats (messages), but the model has no chat template; use a chat model, or columns prompt"
-            " and completion",
-            MODEL_FIELD,
-        )
-    try:
-        encoded = tokenizer.apply_chat_template(messages, tokenize=True, return_dict=True, **options)
-    except TemplateError as error:
-        raise BadData(
-            f"the model's chat template refuses {show(messages)}: {error}", "spec.dataset.train.source"
-        ) from error
-    ids: list[int] = encoded["input_ids"]
-    return ids
-
-
-def _common_prefix(prompt: list[int], whole: list[int]) -> int:
-    """Return how many leading tokens are the prompt's; fewer than it has if its end merges with the completion."""
-    pairs = zip(prompt, whole, strict=False)
-    return next((index for index, (left, right) in enumerate(pairs) if left != right), min(len(prompt), len(whole)))
-
-
-def _mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple[float, int]:
-    """Return the mean cross-entropy over the tokens that count, in nats, and how many these are."""
-    import torch
-    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
-
-    collate = DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)
-    total, tokens = 0.0, 0
-    with torch.no_grad(), plan.device.autocast():
-        for indices in by_length(encoded, plan.batch_size):
-            batch = {name: value.to(plan.device.name) for name, value in collate([encoded[i] for i in indices]).items()}
-            labels = batch.pop("labels")[:, 1:]
-            logits = loaded.model(**batch, use_cache=False).logits[:, :-1]
-            counted = labels != IGNORED
-            loss = torch.nn.functional.cross_entropy(logits[counted].float(), labels[counted], reduction="sum")
-            total, tokens = total + float(loss), tokens + int(counted.sum())
-    return total / tokens, tokens

@@ -56,14 +56,13 @@ class SFT(Recipe):
 
     def build_trainer(self, parts: TrainerParts) -> Any:
         """Return TRL's SFTTrainer over rows that are encoded already."""
-        from datasets import Dataset
         from trl import SFTConfig, SFTTrainer
 
         arguments = SFTConfig(**parts.arguments, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
         return SFTTrainer(
             model=parts.loaded.model,
             args=arguments,
-            train_dataset=Dataset.from_list(parts.rows),
+            train_dataset=parts.rows,
             processing_class=parts.loaded.tokenizer,
             callbacks=parts.callbacks,
         )

@@ -1,0 +1,58 @@
+"""Causal language models: how they are loaded, and their mean loss per token."""
+
+import math
+from pathlib import Path
+
+from finetune_trainer.errors import BadSpec
+from finetune_trainer.loading import FIELD as MODEL_FIELD
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
+from finetune_trainer.tasks.batching import by_length
+from finetune_trainer.tasks.recipe import EvaluationPlan, Row
+
+IGNORED = -100
+"""Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
+CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
+
+
+def load_causal(folder: Path, plan: LoadPlan) -> Loaded:
+    """Load a causal language model, all of whose weights must be in the folder.
+
+    Raises BadSpec for any other model.
+    """
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = load_tokenizer(folder)
+    model, fresh = load_model(AutoModelForCausalLM, folder, plan)
+    architecture = (model.config.architectures or [type(model).__name__])[0]
+    if fresh or not architecture.endswith(CAUSAL):
+        raise BadSpec(f"the model is a {architecture}; the task needs a causal language model", MODEL_FIELD)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return Loaded(model, tokenizer)
+
+
+def token_metrics(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> dict[str, float]:
+    """Return the mean loss over the tokens that count (in nats), its exponential, and how many these are.
+
+    Rows are {input_ids, labels}; a label of -100 does not count.
+    """
+    loss, tokens = mean_loss(loaded, encoded, plan)
+    return {"loss": loss, "perplexity": math.exp(min(loss, 80.0)), "tokens": float(tokens)}
+
+
+def mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple[float, int]:
+    """Return the mean cross-entropy over the tokens that count, in nats, and how many these are."""
+    import torch
+    from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+    loaded.model.to(plan.device.name).eval()
+    collate = DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)
+    total, tokens = 0.0, 0
+    with torch.no_grad(), plan.device.autocast():
+        for indices in by_length(encoded, plan.batch_size):
+            batch = {name: value.to(plan.device.name) for name, value in collate([encoded[i] for i in indices]).items()}
+            labels = batch.pop("labels")[:, 1:]
+            logits = loaded.model(**batch, use_cache=False).logits[:, :-1]
+            counted = labels != IGNORED
+            loss = torch.nn.functional.cross_entropy(logits[counted].float(), labels[counted], reduction="sum")
+            total, tokens = total + float(loss), tokens + int(counted.sum())
+    return total / tokens, tokens

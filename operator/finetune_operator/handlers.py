@@ -7,8 +7,9 @@ from typing import Any, Protocol
 import kopf
 
 from finetune_api.keys import LABEL_MANAGED_BY, MANAGED_BY
-from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.connection import Credentials
+from finetune_operator.cluster.key import Key
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
 
 WATCH_BACKOFFS = (1, 1, 2, 3, 5, 8, 13)

@@ -35,8 +35,8 @@ class Operator:
         self._settings = settings
         self._server = server
         self._take_signals = take_signals
-        self._cache = Cache()
         self._queue = WorkQueue()
+        self._cache = Cache(self._queue.add)
         self._board = ProgressBoard(settings.progress_interval_seconds, self._queue.add)
         self._heartbeat = Heartbeat()
         self._resync = Resync(server, self._cache, self._queue.add, settings.namespaces, self._heartbeat.beat)

@@ -1,31 +1,26 @@
 """The informer store: the newest version of every object that watches, lists and own writes have shown."""
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from finetune_api.keys import ANNOTATION_JOB_NAME
+from finetune_operator.chains import SourceView, view_of
+from finetune_operator.cluster.key import Key
+from finetune_operator.cluster.source_index import SourceIndex
 from finetune_operator.kinds import FINETUNE_JOB, JOB, POD, Kind, Manifest, kind_of
 from finetune_operator.manifests import annotation_of, name_of, namespace_of, owner_uid, uid_of, version_of
 
 REMEMBERED_DELETIONS = 20_000
 
 
-@dataclass(frozen=True, order=True)
-class Key:
-    """Names a FineTuneJob."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
-
-
 class Cache:
-    """Objects by uid, indexed by the FineTuneJob that they belong to. The newest resourceVersion wins."""
+    """Objects by uid, indexed by the FineTuneJob that they belong to. The newest resourceVersion wins.
 
-    def __init__(self) -> None:
+    on_source_change: called with each FineTuneJob that reads the model of one that has changed for it.
+    """
+
+    def __init__(self, on_source_change: Callable[[Key], None]) -> None:
+        self._sources = SourceIndex(on_source_change)
         self._objects: dict[str, Manifest] = {}
         self._resources: dict[Key, str] = {}
         self._children: dict[str, set[str]] = {}
@@ -42,7 +37,9 @@ class Cache:
         manifest["metadata"].pop("managedFields", None)
         self._objects[uid] = manifest
         if kind_of(manifest) == FINETUNE_JOB:
-            self._resources[Key(namespace_of(manifest), name_of(manifest))] = uid
+            key = Key(namespace_of(manifest), name_of(manifest))
+            self._resources[key] = uid
+            self._sources.put(key, view_of(manifest))
         else:
             self._children.setdefault(owner_uid(manifest), set()).add(uid)
         return True
@@ -58,6 +55,7 @@ class Cache:
             key = Key(namespace_of(manifest), name_of(manifest))
             if self._resources.get(key) == uid:
                 del self._resources[key]
+                self._sources.put(key, None)
             self._departed.pop(uid, None)
             return
         self._children.get(owner_uid(manifest), set()).discard(uid)
@@ -69,6 +67,10 @@ class Cache:
     def resource(self, key: Key) -> Manifest | None:
         """Return the FineTuneJob of this name."""
         return self._objects.get(self._resources.get(key, ""))
+
+    def sources(self, key: Key) -> dict[str, SourceView]:
+        """Return the FineTuneJobs that this one's `job://` sources lead to, over any number of steps, by name."""
+        return self._sources.upstream(key)
 
     def children(self, uid: str) -> list[Manifest]:
         """Return what belongs to the FineTuneJob with this uid, in a stable order."""

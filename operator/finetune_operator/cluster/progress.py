@@ -9,7 +9,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from finetune_api.handoff import PROGRESS_PORT, Progress
-from finetune_operator.cluster.cache import Key
+from finetune_operator.cluster.key import Key
 
 logger = logging.getLogger(__name__)
 

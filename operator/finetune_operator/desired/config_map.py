@@ -2,7 +2,7 @@
 
 import json
 
-from finetune_api.handoff import JOB_FILE_NAME, RunRequest
+from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest
 from finetune_api.inputs import TrainingInputs
 from finetune_api.keys import Component
 from finetune_operator.desired.metadata import child, run_name
@@ -20,6 +20,10 @@ def run_request(job: FineTuneJob) -> RunRequest:
         run_id=job.run_id,
         compute=job.spec.compute,
         output=job.spec.output,
+        sources={
+            source.field: ResolvedSource(job=source.job, run=source.run, uri=source.uri, digest=source.digest)
+            for source in job.sources
+        },
         **inputs,
     )
 

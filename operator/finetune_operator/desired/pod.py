@@ -49,10 +49,10 @@ class Volumes:
         """Add an empty folder that lives as long as the pod."""
         self.add(name, {"emptyDir": {}}, path, read_only=False)
 
-    def add_secret(self, block: str, secret_name: str) -> None:
-        """Add the Secret of a block of the spec (model, dataset, output): one file per key."""
+    def add_secret(self, folder: str, secret_name: str) -> None:
+        """Add the Secret of a model, the dataset or the output in a folder of its own: one file per key."""
         source = {"secret": {"secretName": secret_name, "defaultMode": SECRET_MODE}}
-        self.add(f"secret-{block}", source, SECRETS_DIRECTORY / block, read_only=True)
+        self.add(f"secret-{folder}", source, SECRETS_DIRECTORY / folder, read_only=True)
 
     def add_claims(self, claims: dict[str, bool]) -> None:
         """Add claims that pvc:// URIs name; the values say whether they are written to."""

@@ -1,11 +1,13 @@
 """A FineTuneJob as the builders and decisions see it: identity, parsed spec, and the run that it asks for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from finetune_api.runs import launch_digest, run_id
+from finetune_api.sources import parse_source
 from finetune_api.spec import FineTuneJobSpec
+from finetune_api.status import SourceStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, namespace_of, uid_of
 
@@ -16,7 +18,7 @@ class InvalidSpec(ValueError):
 
 @dataclass(frozen=True)
 class FineTuneJob:
-    """One FineTuneJob."""
+    """One FineTuneJob. sources: what its `job://` sources stand for, as far as that is known."""
 
     namespace: str
     name: str
@@ -25,6 +27,37 @@ class FineTuneJob:
     spec: FineTuneJobSpec
     run_id: str
     launch: str
+    sources: tuple[SourceStatus, ...] = ()
+
+    @property
+    def job_sources(self) -> dict[str, str]:
+        """The FineTuneJobs whose models are read, by the field that names each."""
+        parsed = {f"{block}.source": parse_source(model.source) for block, model in self.spec.models.values()}
+        return {field: source.container for field, source in parsed.items() if source.scheme == "job"}
+
+    @property
+    def own_credentials(self) -> set[str]:
+        """The fields of models' sources that the spec names credentials for."""
+        return {f"{block}.source" for block, model in self.spec.models.values() if model.secret_ref}
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether it is known what all sources stand for. Before that, the run id is none that a run may have."""
+        return self.job_sources.keys() == {source.field for source in self.sources}
+
+    def source(self, field: str) -> SourceStatus | None:
+        """Return what the source in a field of the spec stands for, None for one that stands for itself."""
+        return next((source for source in self.sources if source.field == field), None)
+
+    def reading(self, sources: tuple[SourceStatus, ...]) -> "FineTuneJob":
+        """Return the same job with its sources known, and the run that follows from them."""
+        if not sources:
+            return self
+        digests = {source.field: source.digest for source in sources}
+        places = {source.field: source.to_wire() for source in sources}
+        return replace(
+            self, sources=sources, run_id=run_id(self.spec, digests), launch=launch_digest(self.spec, places)
+        )
 
 
 def parse_resource(manifest: Manifest) -> FineTuneJob:

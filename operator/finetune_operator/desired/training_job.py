@@ -9,7 +9,7 @@ from finetune_api.handoff import (
     WORKSPACE_DIRECTORY,
 )
 from finetune_api.keys import ANNOTATION_JOB_NAME, ANNOTATION_LAUNCH, Component
-from finetune_api.sources import parse_source
+from finetune_operator.desired.inputs import claims, secrets
 from finetune_operator.desired.metadata import child, labels, run_name, workspace_name
 from finetune_operator.desired.pod import CONTAINER_SECURITY, ENVIRONMENT, Volumes, pod_spec, resources
 from finetune_operator.desired.resource import FineTuneJob
@@ -78,29 +78,15 @@ def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) ->
 
 def training_volumes(job: FineTuneJob) -> Volumes:
     """Return the volumes: job file, workspace, scratch space, Secrets, and claims that the spec's URIs name."""
-    spec = job.spec
     volumes = Volumes()
     volumes.add("job", {"configMap": {"name": run_name(job, job.run_id)}}, JOB_FILE.parent, read_only=True)
     workspace = {"persistentVolumeClaim": {"claimName": workspace_name(job)}}
     volumes.add("workspace", workspace, WORKSPACE_DIRECTORY, read_only=False)
     volumes.add_scratch("scratch", SCRATCH_DIRECTORY)
-    for block, holder in (("model", spec.model), ("dataset", spec.dataset), ("output", spec.output)):
-        if holder.secret_ref:
-            volumes.add_secret(block, holder.secret_ref.name)
+    for secret in secrets(job):
+        volumes.add_secret(secret.folder, secret.name)
     volumes.add_claims(claims(job))
     return volumes
-
-
-def claims(job: FineTuneJob) -> dict[str, bool]:
-    """Return the claims that pvc:// URIs of the spec name, and whether each is written to."""
-    spec = job.spec
-    inputs = [spec.model.source, spec.dataset.train.source, spec.dataset.evaluation.source]
-    found: dict[str, bool] = {}
-    for uri, written in (*((uri, False) for uri in inputs), (spec.output.destination, True)):
-        source = parse_source(uri) if uri else None
-        if source and source.scheme == "pvc":
-            found[source.container] = found.get(source.container, False) or written
-    return found
 
 
 def pod_failure_rules() -> list[Manifest]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from finetune_operator.cluster.cache import Key
+from finetune_operator.cluster.key import Key
 
 logger = logging.getLogger(__name__)
 

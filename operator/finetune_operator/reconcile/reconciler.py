@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.cache import Cache
+from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
+from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, namespace_of, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
 from finetune_operator.reconcile.children import NameTaken, look, put_in_place
@@ -101,6 +103,7 @@ class Reconciler:
             departed=tuple(self._cache.departed(uid)),
             progress=progress,
             progress_pod_uid=pod_uid,
+            sources=self._cache.sources(key),
         )
 
     async def _confirm(self, observed: Observed, plan: Plan) -> Observed:
@@ -147,7 +150,14 @@ class Reconciler:
         """Write the status, then the Events: a step that could not be written is not told either."""
         if plan.status is not None:
             self._cache.put(await self._cluster.replace_status(observed.resource, plan.status))
-            logger.info("status key=%s phase=%s reason=%s", key, plan.status.get("phase"), plan.status.get("reason"))
+            before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
+            level = logging.DEBUG if before == after else logging.INFO
+            logger.log(level, "status key=%s phase=%s reason=%s", key, *after)
         self._cache.forget_departed(uid_of(observed.resource), observed.departed)
         for note in plan.notes:
             await self._cluster.record(event(observed.resource, note, self._identity, self._clock()))
+
+
+def _headline(status: Manifest | None) -> tuple[str | None, str | None]:
+    """Return phase and reason: what a reader of the log wants to know, unlike each step of the progress."""
+    return (status or {}).get("phase"), (status or {}).get("reason")

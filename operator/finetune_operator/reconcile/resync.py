@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 
 from finetune_api.keys import LABEL_MANAGED_BY, MANAGED_BY
-from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.cache import Cache
+from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.errors import ClusterError
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest

@@ -18,9 +18,10 @@ from finetune_operator.state.inquiry import inquiries
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.pending_reason import refusal_problem
-from finetune_operator.state.plan import Merge, Plan, Policy, Pull
+from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
 from finetune_operator.state.run import Run, RunState, assess, outcome
+from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
 
@@ -34,11 +35,15 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         job = parse_resource(observed.resource)
     except InvalidSpec as error:
         return _refuse(observed, previous, str(error), now)
+    resolution = resolve(job, previous, observed.sources)
+    if resolution.news(previous):
+        return _record(observed, previous, resolution)
+    job = job.reading(resolution.sources)
     run = assess(job, previous, observed)
     rollout = plan_rollout(job, run.artifact, observed, policy)
     progress = newest_progress(job, run, observed)
     failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None
-    story = _story(job, previous, run, rollout, observed)
+    story = _story(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
     status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
     applies = (*_run_children(job, run, observed, policy), *rollout.applies)
     if observed.foreign or observed.refusal:
@@ -56,7 +61,15 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     )
 
 
-def _story(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, rollout: Rollout, observed: Observed) -> Story:
+def _story(
+    job: FineTuneJob,
+    previous: FineTuneJobStatus,
+    run: Run,
+    *,
+    rollout: Rollout,
+    observed: Observed,
+    resolution: Resolution,
+) -> Story:
     """Choose the headline: what a person has to mend comes first."""
     if observed.foreign:
         return _conflict(job, observed.foreign[0])
@@ -64,6 +77,8 @@ def _story(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, rollout: Rol
         problem = refusal_problem(observed.refusal.message)
         about = f"{observed.refusal.kind} {observed.refusal.name}"
         return hindered(Phase.PENDING, Problem(problem.reason, f"{about}: {problem.message}"))
+    if run.state is RunState.WAITING and resolution.story is not None:
+        return resolution.story
     if run.state is not RunState.DONE:
         progress = next_progress(job, previous, run, newest_progress(job, run, observed))
         return training_story(job, previous, run, observed, progress)
@@ -153,6 +168,19 @@ def _not_launched(status: FineTuneJobStatus, previous: FineTuneJobStatus) -> Fin
             "serving": previous.serving,
         }
     )
+
+
+def _record(observed: Observed, previous: FineTuneJobStatus, resolution: Resolution) -> Plan:
+    """Write down what the sources stand for before anything is made from them; then look again."""
+    status = previous.model_copy(update={"sources": list(resolution.sources)})
+    told = tuple(
+        Note(
+            Reason.SOURCE_RESOLVED,
+            f"{source.field} is what run {source.run} of FineTuneJob {source.job} published: {source.uri}.",
+        )
+        for source in resolution.news(previous)
+    )
+    return Plan(status=changed(status, observed.resource), notes=told, look_again_seconds=0.0)
 
 
 def _refuse(observed: Observed, previous: FineTuneJobStatus, message: str, now: datetime) -> Plan:

@@ -21,6 +21,8 @@ def notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus,
 def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus) -> Iterator[Note]:
     old, new = before.run, after.run
     if new is None:
+        if old is not None and old.started_at and not old.finished_at:
+            yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} ends.")
         return
     replaced = old is not None and (old.id, old.launch) != (new.id, new.launch)
     if old is not None and replaced and old.started_at and not old.finished_at:
@@ -51,5 +53,12 @@ def story_notes(before: FineTuneJobStatus, after: FineTuneJobStatus, story: Stor
         attempt = (before.run.attempt if before.run else 0, after.run.attempt if after.run else 0)
         if before.reason != story.reason or (story.reason == Reason.RETRYING and attempt[0] != attempt[1]):
             yield Note(story.reason, story.message, warning=True)
-    elif story.phase in (Phase.SUSPENDED, Phase.READY) and before.phase != story.phase:
+    elif _is_new_rest(before, story):
         yield Note(story.reason, story.message)
+
+
+def _is_new_rest(before: FineTuneJobStatus, story: Story) -> bool:
+    """Whether it has come to a point where it stays until something else happens."""
+    if story.reason == Reason.WAITING_FOR_SOURCE:
+        return before.reason != story.reason
+    return story.phase in (Phase.SUSPENDED, Phase.READY) and before.phase != story.phase

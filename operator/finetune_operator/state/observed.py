@@ -1,13 +1,14 @@
 """What one reconciliation sees, read once."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from finetune_api.handoff import Progress
 from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
 from finetune_api.status import Condition, FineTuneJobStatus
+from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
 from finetune_operator.manifests import label_of, name_of
 
@@ -28,6 +29,7 @@ class Observed:
     children: what it owns, and its pods. departed: Jobs and pods that went since the status was last written.
     foreign: objects that sit where a child should be but belong to somebody else. events: core/v1 Events about
     a Job, pod or claim that does not get on. progress: the newest of the pod with uid `progress_pod_uid`.
+    sources: the FineTuneJobs that its `job://` sources lead to, over any number of steps, by name.
     """
 
     resource: Manifest
@@ -38,6 +40,7 @@ class Observed:
     progress: Progress | None = None
     progress_pod_uid: str = ""
     refusal: Refusal | None = None
+    sources: Mapping[str, SourceView] = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Manifest]:
         """Return the children of a kind."""

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
-from finetune_api.spec import FineTuneJobSpec
+from finetune_operator.desired.inputs import secrets
+from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
@@ -24,7 +25,7 @@ _CONFIG_MAP = re.compile(r'configmap "([^"]+)" not found')
 
 
 def pod_problem(
-    pod: Manifest, observed: Observed, spec: FineTuneJobSpec, placement: PodPlacement, block: str
+    pod: Manifest, observed: Observed, job: FineTuneJob, placement: PodPlacement, block: str
 ) -> Problem | None:
     """Say what keeps a pod from running; None when nothing is known to.
 
@@ -32,12 +33,12 @@ def pod_problem(
     """
     scheduling = unschedulable(pod, placement, block)
     if scheduling is None:
-        return _container_problem(pod, spec, block) or volume_problem(observed.events, spec)
+        return _container_problem(pod, job, block) or volume_problem(observed.events, job)
     if any(scheduling == missing_claim(name_of(claim)) for claim in observed.of_kind(CLAIM)):
         return None  # The claim is there: the scheduler's cache lags a moment behind.
     if not waits_for_volume(scheduling):
         return scheduling
-    return volume_problem(observed.events, spec) or _unbound_claim(observed) or scheduling
+    return volume_problem(observed.events, job) or _unbound_claim(observed) or scheduling
 
 
 def creation_problem(events: Iterable[Manifest], since: str) -> Problem | None:
@@ -57,7 +58,7 @@ def refusal_problem(message: str) -> Problem:
     return Problem(Reason.ADMISSION_REFUSED, f"The API server refused an object of this job: {detail}")
 
 
-def volume_problem(events: Iterable[Manifest], spec: FineTuneJobSpec) -> Problem | None:
+def volume_problem(events: Iterable[Manifest], job: FineTuneJob) -> Problem | None:
     """Say which volume, or Secret, is not there, from the Events about a pod and its claims."""
     event = _latest(events, VOLUME_EVENTS)
     if event is None:
@@ -65,7 +66,7 @@ def volume_problem(events: Iterable[Manifest], spec: FineTuneJobSpec) -> Problem
     message = str(event.get("message") or "")
     secret, claim, config = _SECRET.search(message), _CLAIM.search(message), _CONFIG_MAP.search(message)
     if secret:
-        return secret_problem(secret[1], spec)
+        return secret_problem(secret[1], job)
     if claim:
         return missing_claim(claim[1])
     if config:
@@ -75,14 +76,9 @@ def volume_problem(events: Iterable[Manifest], spec: FineTuneJobSpec) -> Problem
     return Problem(Reason.VOLUME_NOT_READY, f"A volume is not ready ({where}): {_short(message)}")
 
 
-def secret_problem(name: str, spec: FineTuneJobSpec) -> Problem:
-    """Name the missing Secret and the fields of the spec that ask for it."""
-    blocks = (
-        ("model", spec.model.secret_ref),
-        ("dataset", spec.dataset.secret_ref),
-        ("output", spec.output.secret_ref),
-    )
-    asked = [f"spec.{block}.secretRef" for block, reference in blocks if reference and reference.name == name]
+def secret_problem(name: str, job: FineTuneJob) -> Problem:
+    """Name the missing Secret and the fields that ask for it."""
+    asked = [secret.asked_by for secret in secrets(job) if secret.name == name]
     where = f" ({', '.join(asked)})" if asked else ""
     return Problem(Reason.SECRET_NOT_FOUND, f"Secret {name}{where} does not exist in this namespace. Create it.")
 
@@ -99,7 +95,7 @@ def _unbound_claim(observed: Observed) -> Problem | None:
     return None
 
 
-def _container_problem(pod: Manifest, spec: FineTuneJobSpec, block: str) -> Problem | None:
+def _container_problem(pod: Manifest, job: FineTuneJob, block: str) -> Problem | None:
     for status in pods.container_statuses(pod):
         waiting = (status.get("state") or {}).get("waiting") or {}
         reason, message = str(waiting.get("reason") or ""), str(waiting.get("message") or "")
@@ -108,7 +104,7 @@ def _container_problem(pod: Manifest, spec: FineTuneJobSpec, block: str) -> Prob
         if reason in CREATE_REASONS:
             secret = _SECRET.search(message)
             if secret:
-                return secret_problem(secret[1], spec)
+                return secret_problem(secret[1], job)
             return Problem(Reason.CONTAINER_NOT_STARTING, f"Container {status['name']} cannot start: {_short(message)}")
         if reason == "CrashLoopBackOff":
             return Problem(Reason.CONTAINER_NOT_STARTING, _crash_message(pod, status))

@@ -101,7 +101,7 @@ def _problem(job: FineTuneJob, artifact: ArtifactStatus, observed: Observed, gre
     """Say why the serving pods of the newest artifact do not become ready."""
     own = [pod for pod in observed.pods(Component.SERVING) if _serves(pod, artifact)]
     for pod in sorted(own, key=name_of):
-        found = pod_problem(pod, observed, job.spec, job.spec.serving, "spec.serving")
+        found = pod_problem(pod, observed, job, job.spec.serving, "spec.serving")
         if found is not None:
             return Problem(Reason.SERVING_NOT_READY, f"{found.reason}: {found.message}")
     for condition in ((green or {}).get("status") or {}).get("conditions") or ():

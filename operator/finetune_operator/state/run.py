@@ -25,6 +25,7 @@ class RunState(Enum):
     FAILED = auto()
     STOPPING = auto()
     SUSPENDED = auto()
+    WAITING = auto()
     LAUNCHING = auto()
     ACTIVE = auto()
 
@@ -79,7 +80,9 @@ def _state(
         return RunState.STOPPING if is_deleting(current) else RunState.ACTIVE
     if blocked:
         return RunState.STOPPING
-    return RunState.SUSPENDED if job.spec.suspend else RunState.LAUNCHING
+    if job.spec.suspend:
+        return RunState.SUSPENDED
+    return RunState.LAUNCHING if job.is_resolved else RunState.WAITING
 
 
 def is_published(job: FineTuneJob, artifact: ArtifactStatus) -> bool:

@@ -76,7 +76,7 @@ def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
 
 
 def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
-    problem = pod_problem(pod, observed, job.spec, job.spec.compute, "spec.compute")
+    problem = pod_problem(pod, observed, job, job.spec.compute, "spec.compute")
     if problem is not None:
         return hindered(Phase.PENDING, problem)
     if not pods.is_scheduled(pod):

@@ -1,7 +1,8 @@
 """The cache: newest wins, what is gone stays gone, last words are kept."""
 
 from finetune_api.keys import ANNOTATION_JOB_NAME, LABEL_JOB_UID
-from finetune_operator.cluster.cache import Cache, Key
+from finetune_operator.cluster.cache import Cache
+from finetune_operator.cluster.key import Key
 from finetune_operator.kinds import Manifest
 from tests.builders import finetune_job
 
@@ -25,7 +26,7 @@ def child(kind: str, uid: str, version: int = 1) -> Manifest:
 
 
 def test_newest_version_wins_whatever_the_order() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     assert cache.put(stored(10, phase="Training"))
     assert not cache.put(stored(9, phase="Pending"))
     assert not cache.put(stored(10, phase="Pending"))
@@ -36,7 +37,7 @@ def test_newest_version_wins_whatever_the_order() -> None:
 
 
 def test_children_are_found_by_their_owner() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     cache.put(stored(1))
     cache.put(child("Job", "job-1"))
     cache.put(child("Pod", "pod-1"))
@@ -46,7 +47,7 @@ def test_children_are_found_by_their_owner() -> None:
 
 
 def test_late_news_of_something_deleted_does_not_bring_it_back() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     cache.put(stored(1))
     cache.put(child("Job", "job-1", version=5))
     cache.remove(child("Job", "job-1", version=6))
@@ -55,7 +56,7 @@ def test_late_news_of_something_deleted_does_not_bring_it_back() -> None:
 
 
 def test_last_words_are_kept_until_they_are_told() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     cache.put(stored(1))
     cache.put(child("Pod", "pod-1"))
     cache.remove(child("Pod", "pod-1", version=2))
@@ -68,7 +69,7 @@ def test_last_words_are_kept_until_they_are_told() -> None:
 
 
 def test_namesake_made_after_a_deletion_is_another_resource() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     cache.put(stored(1))
     cache.put(child("Job", "job-1"))
     cache.put(stored(8, uid="uid-2"))
@@ -80,7 +81,7 @@ def test_namesake_made_after_a_deletion_is_another_resource() -> None:
 
 
 def test_phases_are_counted() -> None:
-    cache = Cache()
+    cache = Cache(lambda _: None)
     assert cache.phases() == {}
     cache.put(stored(1, phase="Training"))
     assert cache.phases() == {"Training": 1}

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from finetune_operator.cluster.cache import Key
+from finetune_operator.cluster.key import Key
 from finetune_operator.reconcile import queue as queue_module
 from finetune_operator.reconcile.queue import WorkQueue
 

@@ -60,7 +60,7 @@ def _job(site: Site, case: str) -> dict[str, Any]:
             "maxSteps": STEPS,
             "batchSize": 5,
             "warmupRatio": 0.1,
-            "lrSchedulerType": "Cosine",
+            "lrSchedulerType": "cosine",
             "weightDecay": 0.01,
             "checkpointIntervalSteps": 10,
             "loggingIntervalSteps": 1,

@@ -39,7 +39,7 @@ class Judge:
         path = self.workspace.path(folder)
         how = LoadPlan("bfloat16" if on_gpu else "float32", self.request.training.seed)
         loaded = self.recipe.load(path, how, data.labels)
-        rows = load_rows(self.workspace.path(data.evaluation_file))
+        rows = list(load_rows(self.workspace.path(data.evaluation_file)))
         plan = EvaluationPlan(
             self.device,
             self.batches.evaluation_size,

@@ -53,6 +53,28 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class TokenCounts:
+    """Lengths of the encoded training rows, in tokens; 0 where the task encodes while it trains.
+
+    `rows_left_out` are those that teach nothing within the longest length.
+    """
+
+    rows: int
+    rows_left_out: int = 0
+    tokens: int = 0
+    tokens_p50: int = 0
+    tokens_p95: int = 0
+    tokens_max: int = 0
+    truncated_rows: int = 0
+    truncated_tokens: int = 0
+
+    @property
+    def truncated_share(self) -> float:
+        """The share of all tokens that was cut off."""
+        return self.truncated_tokens / max(1, self.tokens + self.truncated_tokens)
+
+
+@dataclass(frozen=True)
 class TrainRecord:
     """The tuned model's folder (merged, in safetensors) and how it was reached."""
 
@@ -64,6 +86,7 @@ class TrainRecord:
     total_parameters: int
     resumed_from_step: int | None
     loss_history: tuple[tuple[int, float], ...] = ()
+    tokens: TokenCounts | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from finetune_trainer import checkpoints, tuning
 from finetune_trainer.batches import Batches
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
-from finetune_trainer.encoding import encode_rows
+from finetune_trainer.encoding import Encoded, encode_rows
 from finetune_trainer.errors import NonFiniteLoss, Preempted
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.log import say
@@ -49,7 +49,8 @@ class Training:
         learner = tuning.prepare(loaded, self.request.tuning, self.request.training, self.recipe.peft_task_type)
         trainable, total = tuning.count_parameters(learner)
         self.board.update(trainable_parameters=trainable)
-        trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, data, model)
+        encoded = self._encode(loaded, data)
+        trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, encoded.rows, data, model)
         say("train", f"{trainable:,} of {total:,} parameters learn")
         resumed = self._fit(trainer)
         record = TrainRecord(
@@ -61,6 +62,7 @@ class Training:
             total_parameters=total,
             resumed_from_step=resumed,
             loss_history=_losses(trainer.state.log_history),
+            tokens=encoded.counts,
         )
         self._save(trainer, loaded, data, model)
         return record
@@ -68,13 +70,16 @@ class Training:
     def _load_plan(self) -> LoadPlan:
         return LoadPlan(tuning.training_dtype(self.request.tuning, self.device), self.request.training.seed)
 
-    def _build_trainer(self, learner: Loaded, loaded: Loaded, data: DataRecord, model: ModelRecord) -> Any:
+    def _encode(self, loaded: Loaded, data: DataRecord) -> Encoded:
+        rows, length = load_rows(self.workspace.path(data.train_file)), self.request.training.max_length
+        return encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
+
+    def _build_trainer(self, learner: Loaded, loaded: Loaded, rows: Any, data: DataRecord, model: ModelRecord) -> Any:
         from transformers import PrinterCallback
 
         from finetune_trainer import callbacks
 
         spec = self.request.training
-        rows = encode_rows(self.recipe, load_rows(self.workspace.path(data.train_file)), loaded, spec.max_length)
         hooks = [
             callbacks.ReportProgress(self.board, self.batches.size * self.batches.accumulation),
             callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption),
@@ -95,7 +100,7 @@ class Training:
         return trainer
 
     def _evaluator(self, loaded: Loaded, data: DataRecord, model: ModelRecord) -> Callable[[Any], dict[str, float]]:
-        rows = load_rows(self.workspace.path(data.evaluation_file))
+        rows = list(load_rows(self.workspace.path(data.evaluation_file)))
         plan = EvaluationPlan(
             self.device,
             self.batches.evaluation_size,

@@ -67,6 +67,11 @@ class Workspace:
         return self.folder / "export"
 
     @property
+    def encoded(self) -> Path:
+        """One folder for each encoded form of training rows; shared by all runs of the job."""
+        return self.root / "encoded" / self._job_uid
+
+    @property
     def batch_file(self) -> Path:
         """Smaller batches to use since a GPU's memory was too small."""
         return self.folder / "batch.json"

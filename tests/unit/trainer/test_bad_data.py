@@ -44,7 +44,7 @@ def prepare(folder: Path, content: str | bytes, **changes: Any):
 def rows_of(folder: Path, content: str | bytes, **changes: Any) -> list[dict[str, Any]]:
     """Return all rows, those held out first."""
     record, workspace = prepare(folder, content, **changes)
-    return load_rows(workspace.path(record.evaluation_file)) + load_rows(workspace.path(record.train_file))
+    return [*load_rows(workspace.path(record.evaluation_file)), *load_rows(workspace.path(record.train_file))]
 
 
 CLASSIFICATION_CASES = {

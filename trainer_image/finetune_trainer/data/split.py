@@ -1,33 +1,34 @@
-"""Which rows are learnt from and which are held out: decided by the seed alone."""
+"""Which rows are learnt from and which are held out: decided by the seed alone. Rows are told by their index."""
 
 import random
-from typing import TypeVar
+from array import array
+from typing import TypeAlias
 
 from finetune_trainer.errors import BadData
 
 FRACTION_FIELD = "spec.dataset.evaluation.fraction"
 
-Row = TypeVar("Row")
+Order: TypeAlias = "array[int]"
 
 
-def shuffle_and_limit(rows: list[Row], limit: int | None, seed: int) -> list[Row]:
-    """Return at most `limit` rows in an order that `seed` decides."""
-    shuffled = list(rows)
-    random.Random(seed).shuffle(shuffled)
-    return shuffled[:limit]
+def shuffled(rows: int, limit: int | None, seed: int) -> Order:
+    """Return the indices of at most `limit` of the rows, in an order that `seed` decides."""
+    order = array("q", range(rows))
+    random.Random(seed).shuffle(order)
+    return order[:limit]
 
 
-def hold_out(rows: list[Row], fraction: float) -> tuple[list[Row], list[Row]]:
+def hold_out(order: Order, fraction: float) -> tuple[Order, Order]:
     """Split shuffled rows into those to learn from and the `fraction` to be judged by.
 
     Raises BadData if either part would be empty.
     """
-    held_out = round(len(rows) * fraction)
-    if held_out == 0 or held_out == len(rows):
+    held_out = round(len(order) * fraction)
+    if held_out == 0 or held_out == len(order):
         part = "no row to be judged by" if held_out == 0 else "no row to learn from"
         raise BadData(
-            f"{FRACTION_FIELD} {fraction:g} of {len(rows)} rows leaves {part};"
+            f"{FRACTION_FIELD} {fraction:g} of {len(order)} rows leaves {part};"
             " add rows, change the fraction, or name a file in spec.dataset.evaluation.source",
             FRACTION_FIELD,
         )
-    return rows[held_out:], rows[:held_out]
+    return order[held_out:], order[:held_out]

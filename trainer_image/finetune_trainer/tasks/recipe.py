@@ -1,6 +1,7 @@
 """What a task has to say; training libraries are imported inside the methods that need them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,10 +22,11 @@ class TrainerParts:
 
     `arguments` are those of transformers' TrainingArguments; `models` the folders of all models that the
     job reads, by their names in `RunRequest.models`; `model` is the untouched one that `loaded` was made from.
+    `rows` are the encoded ones, a datasets.Dataset that is mapped from a file.
     """
 
     loaded: Loaded
-    rows: list[Row]
+    rows: Any
     arguments: dict[str, Any]
     callbacks: list[Any]
     device: Device
@@ -64,7 +66,7 @@ class Recipe(ABC):
     def parse_row(self, values: dict[str, Any], labels: Labels) -> Row:
         """Return the row in the task's plain form; with `labels`, its label must be one of them. Raises RowError."""
 
-    def labels_of(self, rows: list[Row], problems: Problems) -> Labels:
+    def labels_of(self, rows: Sequence[Row], problems: Problems) -> Labels:
         """Return the label names that the training rows teach; empty where the task has none. Raises BadData."""
         del rows, problems
         return ()
@@ -77,7 +79,9 @@ class Recipe(ABC):
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Return what the trainer learns from: token ids and labels, at most `max_length` tokens for each row.
 
-        A row that teaches nothing may be left out. Raises BadData.
+        Called with one batch of rows after the other, and only once for the same rows and settings, so it must be a
+        function of each row alone, and return plain lists. A row that teaches nothing may be left out. A row that is
+        cut off says by how many tokens under the key `truncated_tokens`. Raises BadData.
         """
 
     @abstractmethod

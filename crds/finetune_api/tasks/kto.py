@@ -2,11 +2,33 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
+from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
+
+TWO_ROWS = Rule(
+    "self.task != 'KTO' || self.training.batchSize >= 2",
+    "must be at least 2 for task KTO, which compares the rows of a batch with each other",
+    field_path=".training.batchSize",
+)
+"""A rule of the whole spec."""
 
 
 class KTOOptions(TaskOptions):
     """Options of task KTO (Kahneman-Tversky optimization: answers that are each marked good or bad)."""
 
-    main_metric: ClassVar[str] = "rewards_accuracy"
+    main_metric: ClassVar[str] = "logps_roc_auc"
     greater_is_better: ClassVar[bool] = True
+
+    beta: float = Field(
+        0.1, gt=0, le=100, description="How strongly the model is held to the base model: the higher, the closer."
+    )
+    desirable_weight: float = Field(
+        1.0,
+        gt=0,
+        le=1000,
+        description="Weight of the loss of desirable rows. Desirable and undesirable rows times their weights should"
+        " be between 1:1 and 4:3.",
+    )
+    undesirable_weight: float = Field(1.0, gt=0, le=1000, description="Weight of the loss of undesirable rows.")

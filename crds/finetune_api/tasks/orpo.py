@@ -2,11 +2,21 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from finetune_api.tasks.options import TaskOptions
 
 
 class ORPOOptions(TaskOptions):
     """Options of task ORPO (odds ratio preference optimization, without a reference model)."""
 
-    main_metric: ClassVar[str] = "rewards_accuracy"
+    main_metric: ClassVar[str] = "logps_accuracy"
     greater_is_better: ClassVar[bool] = True
+
+    beta: float = Field(
+        0.1,
+        gt=0,
+        le=100,
+        description="Weight of the odds ratio between chosen and rejected answer, beside the cross-entropy of prompt"
+        " and chosen answer (lambda in the paper).",
+    )

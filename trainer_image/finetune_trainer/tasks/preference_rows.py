@@ -60,16 +60,16 @@ def _chats(values: dict[str, Any], columns: Columns, template: Template | None) 
     chosen = checked_turns(values[columns.chosen], columns.chosen)
     rejected = checked_turns(values[columns.rejected], columns.rejected)
     if chosen[0]["role"] == "assistant":
-        prompt = _prompt_turns(values, columns, template)
+        prompt = prompt_turns(values, columns, template)
     else:
         shared = _shared_turns(chosen, rejected)
         prompt, chosen, rejected = chosen[:shared], chosen[shared:], rejected[shared:]
     for answer, column in ((chosen, columns.chosen), (rejected, columns.rejected)):
-        _check_answer(prompt, answer, column)
+        check_answer(prompt, answer, column)
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
-def _prompt_turns(values: dict[str, Any], columns: Columns, template: Template | None) -> list[Message]:
+def prompt_turns(values: dict[str, Any], columns: Columns, template: Template | None) -> list[Message]:
     """Return the prompt's messages; a prompt that is text is the user's only message."""
     if template is None and isinstance(values.get(columns.prompt), list):
         return checked_turns(values[columns.prompt], columns.prompt)
@@ -86,7 +86,8 @@ def _shared_turns(chosen: list[Message], rejected: list[Message]) -> int:
     return first
 
 
-def _check_answer(prompt: list[Message], answer: list[Message], column: str) -> None:
+def check_answer(prompt: list[Message], answer: list[Message], column: str) -> None:
+    """Raise RowError unless prompt and answer are a chat that the assistant continues."""
     if not prompt or prompt[-1]["role"] == "assistant":
         found = "a prompt that ends with the assistant's message" if prompt else "no message before the answers"
         raise RowError(column, found, "a prompt that ends with the user's message, the same for both answers")

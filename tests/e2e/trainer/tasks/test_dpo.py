@@ -1,0 +1,101 @@
+"""DPO: the losses of a plain loop, and figures that a reader can reckon again from the published model."""
+
+import json
+from typing import Any
+
+import pytest
+from peft import LoraConfig, get_peft_model
+from torch.nn.functional import logsigmoid
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
+from tests.e2e.trainer.tasks.answers import PAIRS, Answers
+from tests.e2e.trainer.trainer_process import Site
+
+pytestmark = pytest.mark.e2e
+
+BETA = 0.3
+LORA = {"method": "LoRA", "lora": {"rank": 4, "alpha": 8}}
+KINDS: dict[str, dict[str, Any]] = {
+    "full": {"batches": {"batchSize": 2, "gradientAccumulationSteps": 2}},
+    "LoRA": {"tuning": LORA},
+    "ipo, reference asked ahead": {"dpo": {"lossType": "ipo", "precomputeReferenceLogProbs": True}},
+    "LoRA, another reference": {"tuning": LORA, "dpo": {"referenceModel": {"source": "pvc://models/other-decoder"}}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_losses_are_those_of_a_plain_loop(site: Site, kind: str):
+    tokenizer, answers = _answers(site)
+    model = AutoModelForCausalLM.from_pretrained(site.volumes / "models/decoder")
+    other = site.volumes / "models/other-decoder"
+    if not other.exists():
+        _save_other(other, tokenizer)
+    reference_folder = other if "another" in kind else site.volumes / "models/decoder"
+    reference = answers.logps_of(AutoModelForCausalLM.from_pretrained(reference_folder))
+    if "LoRA" in kind:
+        config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+        base = model
+        model = seeded(lambda: get_peft_model(base, config))
+
+    def loss_of(logits: Any) -> Any:
+        ratios = answers.logps(logits) - reference
+        if "ipo" in kind:
+            chosen, rejected = (ratios / answers.lengths).chunk(2)
+            return ((chosen - rejected - 1 / (2 * BETA)) ** 2).mean()
+        chosen, rejected = ratios.chunk(2)
+        return -logsigmoid(BETA * (chosen - rejected)).mean()
+
+    plain = plain_losses(model, answers.batch, loss_of)
+    changes = {"batches": {"batchSize": 4}, **KINDS[kind]}
+    losses = trained_losses(site, **{**_job(site), **changes, "dpo": {"beta": BETA, **changes.get("dpo", {})}})
+    expect_equal(losses, plain)
+    _expect_figures(site, answers, reference)
+
+
+def _expect_figures(site: Site, answers: Answers, reference: Any) -> None:
+    """Compare the report with what the published model says of the same pairs."""
+    logps = answers.logps_of(AutoModelForCausalLM.from_pretrained(site.published()))
+    chosen, rejected = (logps / answers.lengths).chunk(2)
+    margins = BETA * (logps - reference)[: len(PAIRS)] - BETA * (logps - reference)[len(PAIRS) :]
+    report = json.loads((site.published() / "evaluation.json").read_text())
+    figures = report["evaluation"]["metrics"]
+    assert figures["logps_accuracy"] == (chosen > rejected).float().mean().item()
+    assert figures["logps_margin"] == pytest.approx((chosen - rejected).mean().item(), abs=1e-4)
+    assert figures["rewards_margins"] == pytest.approx(margins.mean().item(), abs=1e-4)
+    assert figures["rewards_accuracies"] == (margins > 0).float().mean().item()
+    assert report["evaluation"]["samples"][0]["expected"] == PAIRS[0]["chosen"]
+
+
+def test_the_base_model_has_no_rewards_against_itself(site: Site):
+    site.run(site.job(**_job(site), training={"epochs": None, "maxSteps": 1, "batchSize": 4})).succeeded()
+    base = json.loads((site.published() / "evaluation.json").read_text())["baseline"]["metrics"]
+    assert sorted(base) == ["logps_accuracy", "logps_chosen", "logps_margin", "logps_rejected", "loss"]
+    assert base["loss"] == pytest.approx(0.693147, abs=1e-6)
+
+
+def _answers(site: Site) -> tuple[Any, Answers]:
+    tokenizer = AutoTokenizer.from_pretrained(site.volumes / "models/decoder")
+    texts = [(pair["prompt"], pair[answer]) for answer in ("chosen", "rejected") for pair in PAIRS]
+    return tokenizer, Answers.of(texts, tokenizer)
+
+
+def _job(site: Site) -> dict[str, Any]:
+    return {
+        "task": "DPO",
+        "model": {"source": "pvc://models/decoder"},
+        "dataset": {
+            "train": {"source": site.write("train.jsonl", PAIRS)},
+            "evaluation": {"source": site.write("evaluation.jsonl", PAIRS)},
+        },
+        "evaluation": {"baseline": True, "maxNewTokens": 2},
+    }
+
+
+def _save_other(folder: Any, tokenizer: Any) -> None:
+    """A model with the same tokenizer and other weights."""
+    model = AutoModelForCausalLM.from_pretrained(folder.parent / "decoder")
+    for weights in model.parameters():
+        weights.data.mul_(1.5)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from finetune_api.tasks.options import TaskOptions
 
 
@@ -10,3 +12,10 @@ class RewardOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "accuracy"
     greater_is_better: ClassVar[bool] = True
+
+    center_rewards_coefficient: float | None = Field(
+        None,
+        gt=0,
+        le=10,
+        description="Weight of a term that keeps the rewards' mean at 0, such as 0.01. Default: no such term.",
+    )

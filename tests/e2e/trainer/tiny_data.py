@@ -34,3 +34,20 @@ def chats() -> list[dict[str, Any]]:
         }
         for row in descriptions()
     ]
+
+
+def pairs() -> list[dict[str, Any]]:
+    """12 prompts, each with a better answer and a worse one."""
+    return [
+        {"prompt": row["prompt"], "chosen": row["completion"], "rejected": f" it {bad}."}
+        for row, bad in zip(descriptions(), BAD * 4, strict=True)
+    ]
+
+
+def chat_pairs() -> list[dict[str, Any]]:
+    """The same 12 as whole chats, whose prompt is what they have in common."""
+
+    def chat(prompt: str, answer: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer.strip()}]
+
+    return [{name: chat(row["prompt"], row[name]) for name in ("chosen", "rejected")} for row in pairs()]

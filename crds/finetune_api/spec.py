@@ -7,12 +7,15 @@ from pydantic import Field
 from finetune_api.compute import ComputeSpec
 from finetune_api.inputs import TrainingInputs, only_for_tasks
 from finetune_api.output import OutputSpec
+from finetune_api.schema import Rule
 from finetune_api.serving import ServingSpec
 from finetune_api.storage import StorageSpec
 from finetune_api.tasks import Task
 
 GENERATING = (Task.CAUSAL_LM, Task.SFT, Task.SEQ2SEQ, Task.DPO, Task.ORPO, Task.KTO, Task.PPO, Task.GRPO, Task.RLOO)
 """Tasks whose models write text."""
+PACKING = (Task.CAUSAL_LM, Task.SFT)
+"""Tasks whose rows may be packed."""
 
 
 class FineTuneJobSpec(TrainingInputs):
@@ -21,6 +24,12 @@ class FineTuneJobSpec(TrainingInputs):
     rules = (
         *TrainingInputs.rules,
         only_for_tasks(GENERATING, "evaluation.samplePrompts"),
+        Rule(
+            f"!self.training.packing || self.task in {[task.value for task in PACKING]}",
+            "is only for tasks CausalLM and SFT; remove it",
+            field_path=".training.packing",
+            reason="FieldValueForbidden",
+        ),
     )
 
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Resources of the training pod.")

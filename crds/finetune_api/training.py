@@ -133,6 +133,11 @@ class TrainingSpec(ApiModel):
         description="Rows per optimizer step: a cross-check of batchSize x gradientAccumulationSteps.",
     )
     max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens per row; what is longer is cut off.")
+    packing: bool = Field(
+        False,
+        description="Fill rows of maxLength tokens with several documents that do not see each other, instead of"
+        " padding (CausalLM, SFT). batchSize, steps and rates then count such packed rows.",
+    )
     precision: Precision = Field(
         Precision.AUTO, description="Auto computes in bfloat16 on GPUs that have it and in float32 elsewhere."
     )

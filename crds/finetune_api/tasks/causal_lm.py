@@ -1,8 +1,18 @@
 """Options of task CausalLM."""
 
+from enum import StrEnum
 from typing import ClassVar
 
+from pydantic import Field
+
 from finetune_api.tasks.options import TaskOptions
+
+
+class Overflow(StrEnum):
+    """What becomes of the part of a text that lies beyond the longest input."""
+
+    SPLIT = "Split"
+    TRUNCATE = "Truncate"
 
 
 class CausalLMOptions(TaskOptions):
@@ -10,3 +20,9 @@ class CausalLMOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "loss"
     greater_is_better: ClassVar[bool] = False
+
+    overflow: Overflow = Field(
+        Overflow.SPLIT,
+        description="Texts of more than training.maxLength tokens: Split learns them in several pieces, every token"
+        " once; Truncate learns their first piece only.",
+    )

@@ -5,13 +5,18 @@ from typing import Any
 
 from finetune_trainer.data.problems import RowError, show
 from finetune_trainer.errors import BadData, BadSpec
+from finetune_trainer.tasks.json_column import parsed
+from finetune_trainer.tasks.tools import Tools, checked_calls
 
 MODEL_FIELD = "spec.model.source"
 ROLES = ("system", "user", "assistant", "tool")
 SHAPE = 'a list of {"role": …, "content": …}'
 
+KEPT = ("name", "tool_call_id", "reasoning_content")
+"""What a message may tell beside role, content and tool_calls; templates read what they know of it."""
+TEMPLATE_FIELD = "spec.sft.chatTemplate"
+
 Message = dict[str, Any]
-Tools = list[dict[str, Any]]
 
 
 def checked_messages(value: Any, column: str) -> list[Message]:
@@ -19,7 +24,7 @@ def checked_messages(value: Any, column: str) -> list[Message]:
 
     A text (as CSV has it) is read as JSON.
     """
-    messages = checked_turns(_from_json(value, column) if isinstance(value, str) else value, column)
+    messages = checked_turns(parsed(value, column, SHAPE), column)
     if messages[-1]["role"] != "assistant":
         raise RowError(column, f"a last message by {messages[-1]['role']!r}", "a chat that ends with the assistant's")
     if len(messages) == 1:
@@ -41,7 +46,23 @@ def without_last_reply(messages: list[Message]) -> list[Message]:
 
 def last_reply(messages: list[Message]) -> str | None:
     """Return what the assistant replied at the end, or None if it has not."""
-    return messages[-1]["content"] if messages[-1]["role"] == "assistant" else None
+    if messages[-1]["role"] != "assistant":
+        return None
+    calls = messages[-1].get("tool_calls")
+    return messages[-1].get("content") or (json.dumps(calls, ensure_ascii=False) if calls else None)
+
+
+def check_template(template: str) -> None:
+    """Make sure that the spec's chat template is Jinja. Raises BadSpec."""
+    from jinja2 import TemplateSyntaxError
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    try:
+        _compile_jinja_template(template)
+    except TemplateSyntaxError as error:
+        raise BadSpec(
+            f"{TEMPLATE_FIELD}: not a Jinja template: line {error.lineno}: {error}", TEMPLATE_FIELD
+        ) from error
 
 
 def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None, **options: Any) -> list[int]:
@@ -66,6 +87,11 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
             " and completion",
             MODEL_FIELD,
         )
+    template = tokenizer.get_chat_template(tools=tools)
+    for word, present in (("tools", tools), ("tool_calls", any(message.get("tool_calls") for message in messages))):
+        if present and word not in template:
+            words = f"the data has {word}, which the model's chat template leaves out; set one that has them"
+            raise BadSpec(f"{words} in {TEMPLATE_FIELD}, or use a model for tool calls", MODEL_FIELD)
     try:
         return tokenizer.apply_chat_template(messages, tools=tools, **options)
     except (TemplateError, TypeError) as error:
@@ -75,20 +101,25 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
 
 def _checked_message(message: Any, index: int, column: str) -> Message:
     where = f"message {index + 1}"
-    if not isinstance(message, dict) or not {"role", "content"} <= message.keys():
+    if not isinstance(message, dict) or "role" not in message or not {"content", "tool_calls"} & message.keys():
         raise RowError(column, f"{show(message)} as {where}", SHAPE)
-    role, content = message["role"], message["content"]
+    role = message["role"]
     if role not in ROLES:
         raise RowError(column, f"role {show(role)} in {where}", f"a role of {', '.join(ROLES)}")
     if role == "system" and index:
         raise RowError(column, f"role 'system' in {where}", "a system message only at the start")
-    if not isinstance(content, str) or not content.strip():
+    kept = {key: message[key] for key in KEPT if message.get(key) is not None}
+    return {"role": role, **_said(message, where, column), **kept}
+
+
+def _said(message: Message, where: str, column: str) -> Message:
+    """Return the message's content and tool calls, of which the assistant may have either."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    said: Message = {}
+    if calls and message["role"] == "assistant":
+        said["tool_calls"] = checked_calls(calls, where, column)
+    if content is None and said:
+        return said
+    if not isinstance(content, str) or not (content.strip() or said or message["role"] == "tool"):
         raise RowError(column, f"content {show(content)} in {where}", "text")
-    return {"role": role, "content": content}
-
-
-def _from_json(text: str, column: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise RowError(column, show(text), f"{SHAPE}, as JSON") from error
+    return {"content": content, **said}

@@ -3,7 +3,7 @@
 import math
 from pathlib import Path
 
-from finetune_trainer.errors import BadSpec
+from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.loading import FIELD as MODEL_FIELD
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.tasks.batching import by_length
@@ -40,7 +40,7 @@ def token_metrics(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> d
 
 
 def mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple[float, int]:
-    """Return the mean cross-entropy over the tokens that count, in nats, and how many these are."""
+    """Return the mean cross-entropy over the tokens that count, in nats, and their number. Raises BadData for none."""
     import torch
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
@@ -55,4 +55,7 @@ def mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple
             counted = labels != IGNORED
             loss = torch.nn.functional.cross_entropy(logits[counted].float(), labels[counted], reduction="sum")
             total, tokens = total + float(loss), tokens + int(counted.sum())
+    if not tokens:
+        words = "no held-out row has a token that counts; raise spec.training.maxLength, or give other rows"
+        raise BadData(words, "spec.dataset.evaluation")
     return total / tokens, tokens

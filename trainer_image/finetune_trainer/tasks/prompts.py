@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from finetune_trainer.tasks.chat import Message, Tools, chat_ids
+from finetune_trainer.tasks.chat import Message, chat_ids
+from finetune_trainer.tasks.tools import Tools
 
 Turns = str | list[Message]
 

@@ -1,0 +1,64 @@
+"""Which tokens of a chat are the assistant's."""
+
+from typing import Any
+
+from finetune_trainer.errors import BadSpec
+from finetune_trainer.tasks.chat import Message, apply_template
+from finetune_trainer.tasks.tools import Tools
+
+FIELD = "spec.sft.assistantOnlyLoss"
+REMEDY = (
+    "put {% generation %} and {% endgeneration %} around what the assistant says, in a template of your own in"
+    " spec.sft.chatTemplate, or set spec.sft.assistantOnlyLoss: false"
+)
+
+
+def assistant_tokens(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
+    """Return the chat in token ids, and for each token whether the assistant says it.
+
+    These are the tokens between the template's generation markers. Without markers, a turn is what the template adds
+    to the chat before it (up to where the assistant begins); the end of turn is part of it. Raises BadSpec where
+    neither tells the turns, and what `apply_template` raises.
+    """
+    from trl.chat_template_utils import has_generation_markers
+
+    if tokenizer.chat_template and has_generation_markers(tokenizer.get_chat_template(tools=tools)):
+        options = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
+        encoded = apply_template(messages, tokenizer, tools, **options)
+        ids, said = encoded["input_ids"], [bool(bit) for bit in encoded["assistant_masks"]]
+    else:
+        ids, said = _by_growth(messages, tokenizer, tools)
+    if not any(said):
+        raise BadSpec(f"the chat template marks no token as the assistant's; {REMEDY}", FIELD)
+    return ids, said
+
+
+def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
+    text = apply_template(messages, tokenizer, tools, tokenize=False)
+    turns = [
+        _turn(messages, index, text, tokenizer, tools)
+        for index, message in enumerate(messages)
+        if message["role"] == "assistant"
+    ]
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    said = [_within(offsets, turns) for offsets in encoded["offset_mapping"]]
+    return encoded["input_ids"], said
+
+
+def _turn(messages: list[Message], index: int, text: str, tokenizer: Any, tools: Tools | None) -> tuple[int, int]:
+    """Return where in the chat's text the turn begins and ends."""
+    before = messages[:index]
+    start = apply_template(before, tokenizer, tools, tokenize=False, add_generation_prompt=True) if before else ""
+    end = apply_template(messages[: index + 1], tokenizer, tools, tokenize=False)
+    if not (text.startswith(end) and end.startswith(start)):
+        raise BadSpec(
+            "the model's chat template has no generation markers, and spells the beginning of a chat differently once"
+            f" more follows, so that the assistant's turns cannot be told; {REMEDY}",
+            FIELD,
+        )
+    return len(start), len(end)
+
+
+def _within(offsets: tuple[int, int], turns: list[tuple[int, int]]) -> bool:
+    first, last = offsets[0], max(offsets[1], offsets[0] + 1)
+    return any(first < end and start < last for start, end in turns)

@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from pydantic import Field
+
 from finetune_api.tasks.options import TaskOptions
 
 
@@ -10,3 +12,27 @@ class Seq2SeqOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "rougeL"
     greater_is_better: ClassVar[bool] = True
+
+    prefix: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1024,
+        description="Text before every source, such as 'summarize: '. It is published with the model, and the server"
+        " puts it before every prompt. Default: none.",
+    )
+    max_target_length: int = Field(
+        128, ge=1, le=1_048_576, description="Tokens of a target; what is longer is cut off. Sources: maxLength."
+    )
+    num_beams: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Beams of the search for the best text, in the evaluation and of the published model; 1 takes the"
+        " likeliest token each time.",
+    )
+    max_new_tokens: int = Field(
+        128,
+        ge=1,
+        le=1_048_576,
+        description="Longest text that is written, in tokens, in the evaluation and by the published model.",
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.trainer.tiny_models import make_decoder, make_encoder
+from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
 from tests.e2e.trainer.trainer_process import Site
 
 # Set before the first process is forked: one thread each, so that tests can run side by side on few cores.
@@ -14,7 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 @pytest.fixture(scope="session")
 def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The claims models (an encoder, a decoder), data (empty) and out (empty)."""
+    """The claims models (encoders, a decoder, an encoder-decoder), data (empty) and out (empty)."""
     folder = tmp_path_factory.mktemp("volumes")
     for claim in ("models", "data", "out"):
         (folder / claim).mkdir()
@@ -22,6 +22,7 @@ def volumes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_encoder(folder / "models/encoder-with-dropout", dropout=0.1)
     make_encoder(folder / "models/roberta", kind="roberta")
     make_decoder(folder / "models/decoder")
+    make_encoder_decoder(folder / "models/encoder-decoder")
     return folder
 
 

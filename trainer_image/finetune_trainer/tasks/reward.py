@@ -12,7 +12,8 @@ from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.preference_rows import preference_row
 from finetune_trainer.tasks.prompts import Turns
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.reward_scoring import all_rewards, load_reward_model, reward_ids, shortened, whole
+from finetune_trainer.tasks.reward_scoring import all_rewards, load_reward_model, reward_ids, whole
+from finetune_trainer.tasks.shortening import shortened
 
 SAMPLES = 3
 UNTRAINED_HEAD = "The base model has no reward head: its figures are those of a head with random weights."

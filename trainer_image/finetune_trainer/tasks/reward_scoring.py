@@ -11,6 +11,7 @@ from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
 from finetune_trainer.tasks.chat import chat_ids
 from finetune_trainer.tasks.prompts import Turns, text_ids
+from finetune_trainer.tasks.shortening import shortened
 
 LABEL = "reward"
 MODEL_FIELD = "spec.model.source"
@@ -29,11 +30,6 @@ def reward_ids(text: Turns, tokenizer: Any) -> list[int]:
     Raises BadSpec for a chat if the model has no template, BadData if its template refuses the chat.
     """
     return text_ids(text, tokenizer) if isinstance(text, str) else chat_ids(text, tokenizer)
-
-
-def shortened(ids: list[int], length: int) -> list[int]:
-    """Return at most `length` ids: what is too long loses what is before its last token, the end token."""
-    return ids if len(ids) <= length else [*ids[: length - 1], ids[-1]]
 
 
 def rewards_of(model: Any, pad_token_id: int, rows: Sequence[list[int]]) -> Any:

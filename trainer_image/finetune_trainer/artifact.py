@@ -102,6 +102,18 @@ def verify(folder: Path, digest: str) -> Manifest:
     return manifest
 
 
+def verify_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    """Check that those files of `folder` are the manifest's; it may hold fewer than were published.
+
+    Raises CorruptArtifact naming the first file that differs, is missing or is too many.
+    """
+    listed = {file.path: file for file in manifest.files}
+    for name in sorted(set(names) - {MANIFEST_NAME}):
+        if name not in listed:
+            raise CorruptArtifact(f"{folder / name} is not in the manifest; remove it")
+        _check(folder, listed[name], _describe(folder, folder / name) if (folder / name).is_file() else None)
+
+
 def _check(folder: Path, expected: ArtifactFile, found: ArtifactFile | None) -> None:
     if found is None:
         raise CorruptArtifact(f"{folder / expected.path} is missing; expected {expected.size_bytes} bytes")

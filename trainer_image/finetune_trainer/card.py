@@ -59,7 +59,8 @@ def _front_matter(request: RunRequest, evaluate: EvaluateRecord, pipeline_tag: s
 
 
 def _summary(request: RunRequest, model: ModelRecord, train: TrainRecord) -> str:
-    revision = f" at revision `{model.revision}`" if model.revision else ""
+    resolved = request.sources.get("spec.model.source")
+    revision = f" at revision `{model.revision}`" if model.revision else f", run `{resolved.run}`" if resolved else ""
     learnt = f"{train.trainable_parameters:,} of {train.total_parameters:,} parameters learnt"
     return (
         f"`{request.model.source}`{revision} ({model.architecture}), tuned for {request.task.value} by"

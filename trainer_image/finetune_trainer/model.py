@@ -7,7 +7,9 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from finetune_trainer.errors import BadSpec, MissingInput, Unavailable
+from finetune_api.handoff import MANIFEST_NAME
+from finetune_trainer.artifact import Manifest, parse_manifest, verify_files
+from finetune_trainer.errors import BadSpec, CorruptArtifact, MissingInput, Unavailable
 from finetune_trainer.log import say
 from finetune_trainer.records import ModelRecord
 from finetune_trainer.storage import Storage, StoredFile
@@ -22,24 +24,38 @@ PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
 DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def fetch_model(storage: Storage, revision: str | None, into: Path, workspace: Workspace) -> ModelRecord:
+def fetch_model(
+    storage: Storage, revision: str | None, into: Path, workspace: Workspace, digest: str | None = None
+) -> ModelRecord:
     """Make a model available locally, downloading to `into` if need be.
 
-    `revision` is the commit that was resolved, for hf:// sources.
+    `revision` is the commit that was resolved, for hf:// sources. `digest` is that of a published artifact: nothing
+    but its files is let through.
 
-    Raises BadSpec for a folder that is no model in safetensors, and what storages raise.
+    Raises BadSpec for a folder that is no model in safetensors, CorruptArtifact for files that `digest` does not
+    stand for, and what storages raise.
     """
+    manifest = _published(storage, digest) if digest else None
     files = [file for file in storage.list_files() if "/" not in file.path]
     needed = [file.path for file in files if _is_needed(file.path)]
     _check_weights(str(storage.source), files, needed)
     folder = storage.fetch_tree(into, needed)
     _check_complete(folder, [file for file in files if file.path in needed])
+    if manifest:
+        verify_files(folder, manifest, needed)
     config = _read_config(folder, str(storage.source))
     dtype = _weight_dtype(folder)
     size = sum(file.size_bytes for file in files if file.path in needed)
     architecture = (config.get("architectures") or [config["model_type"]])[0]
     say("model", f"{storage.source}{f' at {revision[:12]}' if revision else ''}: {architecture}, {dtype}, {_mb(size)}")
     return ModelRecord(workspace.relative(folder), revision, architecture, dtype)
+
+
+def _published(storage: Storage, digest: str) -> Manifest:
+    manifest = parse_manifest(storage.read(MANIFEST_NAME), str(storage.source))
+    if manifest.digest != digest:
+        raise CorruptArtifact(f"{storage.source} has digest {manifest.digest}, expected {digest}")
+    return manifest
 
 
 def _is_needed(name: str) -> bool:

@@ -13,6 +13,7 @@ from finetune_trainer.batches import Batches, current_batches
 from finetune_trainer.config import Settings, prepare_environment, spec_source
 from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.device import Device, choose_device
+from finetune_trainer.errors import CorruptArtifact
 from finetune_trainer.evaluate import Judge
 from finetune_trainer.export import export
 from finetune_trainer.log import say, silence_transformers
@@ -110,7 +111,15 @@ class Pipeline:
 
             revision = HubStorage(source, self.settings.access(name, field, revision)).resolve_revision()
         storage = open_storage(source, self.settings.access(name, field, revision))
-        return fetch_model(storage, revision, into, self.workspace)
+        try:
+            return fetch_model(storage, revision, into, self.workspace, resolved.digest if resolved else None)
+        except CorruptArtifact as error:
+            job = resolved.job if resolved else ""
+            raise CorruptArtifact(
+                f"{field}: the files are not those that FineTuneJob {job} published: {error.message}. Let it publish"
+                " anew: give it a new spec.runId",
+                field,
+            ) from error
 
     def _baseline(self, data: DataRecord, model: ModelRecord) -> Evaluation:
         baseline = self._stage(Stage.MODEL, Evaluation, lambda: self._judge().evaluate_base(data, model), BASELINE)

@@ -20,11 +20,12 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
         "model": {
             "source": request.model.source,
             "revision": model.revision,
+            "sources": {field: source.to_wire() for field, source in request.sources.items()},
             "architecture": model.architecture,
             "weightDtype": model.weight_dtype,
         },
         "data": {
-            "train": request.dataset.train.source,
+            "train": ", ".join(request.dataset.train.uris),
             "evaluation": request.dataset.evaluation.to_wire(),
             "trainRows": data.train_rows,
             "evaluationRows": data.evaluation_rows,

@@ -12,12 +12,13 @@ from typing import Any
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_api.keys import ConditionType
+from finetune_operator.chains import view_of
 from finetune_operator.desired.resource import FineTuneJob, parse_resource
 from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, timestamp, uid_of
 from finetune_operator.state.decide import decide
-from finetune_operator.state.observed import Observed, Refusal
+from finetune_operator.state.observed import Observed, Refusal, previous_status
 from finetune_operator.state.plan import Plan, Policy
 from tests.builders import finetune_job, merge
 
@@ -39,6 +40,7 @@ class Scene:
         self.events: list[Manifest] = []
         self.refusal: Refusal | None = None
         self.progress: Progress | None = None
+        self.others: list[Scene] = []
         self.now = NOW
         self._count = 0
 
@@ -54,6 +56,11 @@ class Scene:
         self.children.remove(manifest)
         if not seen:
             self.departed.append(manifest)
+        return self
+
+    def beside(self, *others: "Scene") -> "Scene":
+        """Let these FineTuneJobs be in the same namespace, and no others."""
+        self.others = list(others)
         return self
 
     # What the cluster does.
@@ -125,6 +132,7 @@ class Scene:
             events=tuple(self.events),
             progress=self.progress,
             refusal=self.refusal,
+            sources={name_of(other.resource): view_of(other.resource) for other in self.others},
             progress_pod_uid=uid_of(pods[-1]) if pods and self.progress else "",
         )
 
@@ -155,7 +163,7 @@ class Scene:
 
     @property
     def job(self) -> FineTuneJob:
-        return parse_resource(self.resource)
+        return parse_resource(self.resource).reading(tuple(previous_status(self.resource).sources or ()))
 
     @property
     def generation(self) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.quantization import without_heads
 
 FIELD = "spec.model.source"
 
@@ -30,15 +31,15 @@ class LoadPlan:
     quantization: Any = None
 
 
-def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer, with a token to pad with.
+def load_tokenizer(folder: Path, **options: Any) -> Any:
+    """Load the tokenizer, with a token to pad with; `options` are its own settings that differ from the folder's.
 
     Raises BadSpec if the folder holds none that can be loaded.
     """
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, **options)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise BadSpec(f"the model's tokenizer cannot be loaded: {_first_line(error)}", FIELD) from error
     if tokenizer.pad_token is None:
@@ -56,7 +57,7 @@ def load_model(auto_class: Any, folder: Path, plan: LoadPlan, **options: Any) ->
     from transformers import set_seed
 
     if plan.quantization is not None:
-        options["quantization_config"] = plan.quantization
+        options["quantization_config"] = without_heads(plan.quantization, auto_class, folder, **_settings(options))
     set_seed(plan.seed)
     try:
         model, info = auto_class.from_pretrained(
@@ -72,6 +73,11 @@ def longest_input(model: Any, tokenizer: Any, wished: int) -> int:
     """Return how many tokens a row may have: what is wished, but no more than the model can place."""
     limits = [wished, getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
     return min(int(limit) for limit in limits if limit)
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return those of the loading options that belong to the model's configuration."""
+    return {name: value for name, value in options.items() if name != "ignore_mismatched_sizes"}
 
 
 def _first_line(error: Exception) -> str:

@@ -1,0 +1,111 @@
+"""Any number of labels for each text, none among them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from finetune_api.tasks.sequence_classification import DEFAULT_SEPARATOR, DEFAULT_THRESHOLD
+from finetune_trainer.data.problems import Problems, RowError, show
+from finetune_trainer.records import Labels
+from finetune_trainer.tasks.class_weights import check_weights, positive_weights
+from finetune_trainer.tasks.classification_target import (
+    Judgement,
+    LossFunction,
+    Target,
+    check_known,
+    label_text,
+    named_settings,
+    value_of,
+)
+from finetune_trainer.tasks.recipe import Row
+
+NO_LABEL = "(none)"
+
+
+class MultiLabel(Target):
+    """A row teaches a list of label names."""
+
+    problem_type = "multi_label_classification"
+
+    @property
+    def threshold(self) -> float:
+        """The least probability of a label that is given."""
+        return self.options.threshold or DEFAULT_THRESHOLD
+
+    def parse(self, values: dict[str, Any], labels: Labels) -> list[str]:
+        """Return the labels: a list of texts, or one text with separators; both may be empty."""
+        column = self.columns.labels
+        value = value_of(values, column, "labels")
+        parts = self._parts(value) if isinstance(value, str) else value
+        if not isinstance(parts, list):
+            raise RowError(column, show(value), "a list of labels; [] for none")
+        names = [label_text(part) for part in parts]
+        for name, part in zip(names, parts, strict=True):
+            if not name:
+                raise RowError(column, f"{show(part)} as a label", "texts in quotes, each a label's name")
+            check_known(name, labels or tuple(self.options.labels or ()), column)
+        if len(set(names)) < len(names):
+            raise RowError(column, f"a label twice in {show(value)}", "each label once")
+        return [name for name in names if name]
+
+    def labels_of(self, rows: Sequence[Row], problems: Problems) -> Labels:
+        """Return the spec's labels, or the sorted ones of the rows, of which there must be two."""
+        seen = sorted({label for row in rows for label in row["label"]})
+        if len(seen) < 2:
+            found = f"only the label {seen[0]!r}" if seen else "no label"
+            raise problems.fail(
+                f"the {len(rows)} rows have {found}; expected at least two labels in column"
+                f" {self.columns.labels!r} (for one label or its absence, use problemType SingleLabel with two labels)"
+            )
+        labels = tuple(self.options.labels or seen)
+        check_weights(self.options.class_weights, labels)
+        return labels
+
+    def model_settings(self, labels: Labels) -> dict[str, Any]:
+        """Return the label names, and the threshold by which they are given."""
+        return {**named_settings(labels), "threshold": self.threshold}
+
+    def encode(self, label: list[str], labels: Labels) -> list[float]:
+        """Return 1 for each label that the row has and 0 for the others."""
+        return [float(name in label) for name in labels]
+
+    def loss(self, encoded: Sequence[list[float]], labels: Labels) -> LossFunction:
+        """Return the binary cross-entropy, a mean over rows and labels; positive ones by their labels' weights."""
+        import torch
+
+        weights = positive_weights(self.options.class_weights, labels, len(encoded), lambda: _counts(encoded, labels))
+        weight = torch.tensor(weights) if weights else None
+
+        def mean_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+            logits = outputs.logits.float()
+            items = labels.numel() if num_items_in_batch is None else num_items_in_batch
+            positive = None if weight is None else weight.to(logits.device)
+            total = torch.nn.functional.binary_cross_entropy_with_logits(
+                logits, labels.float(), pos_weight=positive, reduction="sum"
+            )
+            return total / items
+
+        return mean_loss
+
+    def judge(self, logits: Any, encoded: list[list[float]], labels: Labels) -> Judgement:
+        """Return F1 and its kin, and the labels whose probability reaches the threshold."""
+        from finetune_trainer.tasks.multi_label_metrics import multi_label_figures
+
+        metrics, given = multi_label_figures(logits, encoded, labels, self.threshold)
+        outputs = [self.in_words([label for label, chosen in zip(labels, row, strict=True) if chosen]) for row in given]
+        return Judgement(metrics, outputs)
+
+    def in_words(self, label: list[str]) -> str:
+        """Return the labels in one line."""
+        return ", ".join(label) or NO_LABEL
+
+    def _parts(self, text: str) -> list[str]:
+        separator = self.options.label_separator or DEFAULT_SEPARATOR
+        return text.split(separator) if text.strip() else []
+
+
+def _counts(encoded: Sequence[list[float]], labels: Labels) -> list[int]:
+    """Return how many rows have each label."""
+    counts = [0] * len(labels)
+    for row in encoded:
+        counts = [count + (value > 0) for count, value in zip(counts, row, strict=True)]
+    return counts

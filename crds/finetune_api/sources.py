@@ -1,7 +1,8 @@
 """Where models, data and results live: one URI form for all of them.
 
-`hf://org/name` a model on the Hub · `s3://bucket/path` · `pvc://claim/path` a PersistentVolumeClaim's folder ·
-`job://name` what the FineTuneJob of this name, in the same namespace, has published.
+`hf://org/name` a model on the Hub · `hf://datasets/org/name` a dataset there · `s3://bucket/path` ·
+`pvc://claim/path` a PersistentVolumeClaim's folder · `job://name` what the FineTuneJob of this name, in the same
+namespace, has published.
 """
 
 import re
@@ -20,6 +21,8 @@ URI_FORM = {
 }
 
 HUB_ID = "^[A-Za-z0-9][-A-Za-z0-9._]*(/[A-Za-z0-9][-A-Za-z0-9._]*)?$"
+DATASET_ID = "^hf://datasets/[A-Za-z0-9][-A-Za-z0-9._]*/[A-Za-z0-9][-A-Za-z0-9._]*(/|$)"
+PVC_CLAIM = DNS_SUBDOMAIN.removesuffix("$").replace("^", "^pvc://", 1) + "(/|$)"
 DOT_PART = "(^|/)[.][.]?(/|$)"
 NO_CREDENTIALS = (
     "must not carry credentials: remove everything before '@' and any '?' part, and name a Secret in secretRef"
@@ -54,7 +57,7 @@ def parse_source(uri: str) -> Source:
     container, _, path = rest.rstrip("/").partition("/")
     source = Source(cast(Scheme, scheme), container, path)
     if scheme == "hf":
-        source = Source("hf", rest.rstrip("/"), "")
+        source = _hub_source(rest.rstrip("/"))
     if scheme == "job":
         source = Source("job", rest, "")
     if not separator or scheme not in URI_FORM or not container or not _is_well_formed(source):
@@ -62,9 +65,17 @@ def parse_source(uri: str) -> Source:
     return source
 
 
+def _hub_source(rest: str) -> Source:
+    """Return the source of a model, or of a dataset (container datasets/organisation/name) with a path in it."""
+    parts = rest.split("/")
+    if parts[0] == "datasets" and len(parts) > 2:
+        return Source("hf", "/".join(parts[:3]), "/".join(parts[3:]))
+    return Source("hf", rest, "")
+
+
 def _is_well_formed(source: Source) -> bool:
-    if source.scheme == "hf":
-        return re.fullmatch(HUB_ID, source.container) is not None
+    if source.scheme == "hf" and not re.fullmatch(HUB_ID, source.container.removeprefix("datasets/")):
+        return False
     if source.scheme in ("pvc", "job") and not re.fullmatch(DNS_SUBDOMAIN, source.container):
         return False
     return re.search(DOT_PART, source.path) is None
@@ -80,13 +91,12 @@ def uri_rules(field: str, *schemes: Scheme) -> tuple[Rule, ...]:
         return Rule(f"!has({value}) || {condition}", message, field_path=f".{field}", found=found)
 
     forms = [URI_FORM[scheme] for scheme in schemes]
-    claim = DNS_SUBDOMAIN.removesuffix("$").replace("^", "^pvc://", 1) + "(/|$)"
     rules = [
         rule(f"{value}.matches('^({'|'.join(schemes)})://[^/]')", f"must be {' or '.join(forms)}"),
         rule(f"!{value}.contains('@') && !{value}.contains('?')", NO_CREDENTIALS, found=None),
         rule(f"!{value}.matches('{DOT_PART}')", "must not have '.' or '..' between slashes; write the path out"),
         rule(
-            f"!{value}.startsWith('pvc://') || {value}.matches('{claim}')",
+            f"!{value}.startsWith('pvc://') || {value}.matches('{PVC_CLAIM}')",
             "must name a PersistentVolumeClaim after pvc:// (lower-case letters, digits, '-' and '.')",
         ),
     ]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -82,14 +82,12 @@ class Pipeline:
         return choose_device(self.request.training.precision, self.request.compute.gpus, threads)
 
     def _data(self) -> DataRecord:
-        return self._stage(
-            Stage.DATA,
-            DataRecord,
-            lambda: prepare_data(self.request.dataset, self._fetch_data, self.recipe, self.workspace),
-        )
+        return self._stage(Stage.DATA, DataRecord, self._prepare_data)
 
-    def _fetch_data(self, uri: str, field: str, into: Path) -> Path:
-        return open_storage(spec_source(uri, field), self.settings.access("dataset", field)).fetch_file(into)
+    def _prepare_data(self) -> DataRecord:
+        prepare_environment(self.request)
+        access = partial(self.settings.access, "dataset")
+        return prepare_data(self.request.dataset, access, self.recipe, self.workspace)
 
     def _model(self) -> ModelRecord:
         return self._stage(Stage.MODEL, ModelRecord, self._fetch_model)

@@ -9,14 +9,33 @@ Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class RowCounts:
+    """What became of the rows of one block's files: those that were read, and of these the dropped ones."""
+
+    files: int
+    read: int
+    filtered: int
+    blank: int
+
+
+@dataclass(frozen=True)
 class DataRecord:
-    """The rows, checked and split. `labels` are the class names in the order of the outputs; empty for SFT."""
+    """The rows, checked and split. `labels` are the class names in the order of the outputs; empty for SFT.
+
+    `label_counts` says how often the training rows teach each label; `counts` has a RowCounts for each of train,
+    evaluation and test that has files of its own; `revisions` the commits of the Hub's datasets, by URI.
+    """
 
     train_file: str
     evaluation_file: str
     train_rows: int
     evaluation_rows: int
+    counts: dict[str, RowCounts]
     labels: Labels = ()
+    label_counts: dict[str, int] = field(default_factory=dict)
+    revisions: dict[str, str] = field(default_factory=dict)
+    test_file: str | None = None
+    test_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +94,34 @@ class TokenCounts:
 
 
 @dataclass(frozen=True)
+class LogitDifference:
+    """How far two models' answers to the same rows lie apart.
+
+    `largest` is between two logits, `share` that of the largest logit, `agreement` the share of answers (tokens, or
+    labels) that are the same; None where a model gives a single number.
+    """
+
+    largest: float
+    share: float
+    agreement: float | None
+    rows: int
+    answers: int
+
+
+@dataclass(frozen=True)
+class MergeRecord:
+    """What the adapters were merged into, and how the merged model answers beside the adapters.
+
+    `other_base` is the merge into the other base that QLoRA knows, beside this one.
+    """
+
+    base: str
+    tolerance: float
+    difference: LogitDifference
+    other_base: LogitDifference | None = None
+
+
+@dataclass(frozen=True)
 class TrainRecord:
     """The tuned model's folder (merged, in safetensors) and how it was reached."""
 
@@ -87,6 +134,7 @@ class TrainRecord:
     resumed_from_step: int | None
     loss_history: tuple[tuple[int, float], ...] = ()
     tokens: TokenCounts | None = None
+    merge: MergeRecord | None = None
 
 
 @dataclass(frozen=True)

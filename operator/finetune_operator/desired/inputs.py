@@ -36,12 +36,11 @@ def secrets(job: FineTuneJob) -> list[MountedSecret]:
 
 def claims(job: FineTuneJob) -> dict[str, bool]:
     """Return the claims that pvc:// URIs name, and whether each is written to."""
-    dataset = job.spec.dataset
-    inputs = [*_model_uris(job), dataset.train.source, dataset.evaluation.source]
+    inputs = [*_model_uris(job), *job.spec.dataset.uris]
     found: dict[str, bool] = {}
     for uri, written in (*((uri, False) for uri in inputs), (job.spec.output.destination, True)):
-        source = parse_source(uri) if uri else None
-        if source and source.scheme == "pvc":
+        source = parse_source(uri)
+        if source.scheme == "pvc":
             found[source.container] = found.get(source.container, False) or written
     return found
 

@@ -10,6 +10,7 @@ from finetune_trainer.data.rows import load_rows
 from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.tasks import recipe_for
+from finetune_trainer.storage import Access
 from finetune_trainer.workspace import Workspace
 from tests.builders import merge
 
@@ -29,16 +30,20 @@ GOOD_CSV = "text,label\nfine film,good\npoor film,bad\ngreat,good\nawful,bad\n"
 def prepare(folder: Path, content: str | bytes, **changes: Any):
     """Run stage Data over a file of that content; return the record and the workspace."""
     request = RunRequest.model_validate(merge(REQUEST, changes))
-    files = {"pvc://data/train.csv": "train.csv", "pvc://data/train.jsonl": "train.jsonl", "pvc://data/test.csv": "t"}
-    (folder / files[request.dataset.train.source]).write_bytes(
-        content.encode() if isinstance(content, str) else content
-    )
+    write(folder, (request.dataset.train.source or "").removeprefix("pvc://data/"), content)
     workspace = Workspace(folder / "workspace", "run", "uid")
 
-    def fetch(uri: str, _field: str, _into: Path) -> Path:
-        return folder / files[uri]
+    def access(field: str, revision: str | None) -> Access:
+        return Access(field, volumes=folder, revision=revision)
 
-    return prepare_data(request.dataset, fetch, recipe_for(request), workspace), workspace
+    return prepare_data(request.dataset, access, recipe_for(request), workspace), workspace
+
+
+def write(folder: Path, name: str, content: str | bytes) -> None:
+    """Put a file on the volume of claim data."""
+    path = folder / "data" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 def rows_of(folder: Path, content: str | bytes, **changes: Any) -> list[dict[str, Any]]:
@@ -154,7 +159,7 @@ def test_a_label_outside_of_the_spec_is_refused(tmp_path: Path):
 
 
 def test_a_label_of_the_held_out_rows_must_be_one_that_is_taught(tmp_path: Path):
-    (tmp_path / "t").write_text("text,label\nfine,good\nso so,mixed\n")
+    write(tmp_path, "test.csv", "text,label\nfine,good\nso so,mixed\n")
     with pytest.raises(BadData) as refused:
         prepare(tmp_path, GOOD_CSV, dataset={"evaluation": {"source": "pvc://data/test.csv", "fraction": None}})
     assert "line 3, column 'label': found 'mixed'; expected one of bad, good" in refused.value.message

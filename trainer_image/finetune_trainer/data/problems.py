@@ -24,20 +24,33 @@ class MissingColumnError(RowError):
 
 
 class Problems:
-    """The bad rows of one file. `field` is the spec's field that names the file."""
+    """The bad rows of one file, or of several that a field names. `field` is the spec's field that names them."""
 
     def __init__(self, name: str, field: str) -> None:
         self.name = name
         self.field = field
         self.count = 0
+        self._file: str | None = None
+        self._unit = "line"
         self._shown: list[str] = []
 
-    def add(self, line: int, error: RowError) -> None:
-        """Note one bad row."""
+    def enter(self, file: str, unit: str) -> None:
+        """Note which file is read now, and what its rows are counted in: line or row."""
+        self._file = file
+        self._unit = unit
+
+    def leave(self) -> None:
+        """Note that all files are read."""
+        self._file = None
+
+    def add(self, number: int, error: RowError) -> None:
+        """Note one bad row, by its line or number."""
         self.count += 1
         if len(self._shown) < SHOWN_PROBLEMS:
+            file = f"{self._file} " if self._file not in (None, self.name) else ""
             column = f", column {error.column!r}" if error.column else ""
-            self._shown.append(f"line {line}{column}: found {error.found}; expected {error.expected}")
+            place = f"{file}{self._unit} {number}{column}"
+            self._shown.append(f"{place}: found {error.found}; expected {error.expected}")
 
     def fail_if_any(self, rows: int) -> None:
         """Raise BadData naming the first bad rows, if there are any among `rows` read."""
@@ -52,7 +65,7 @@ class Problems:
 
     def fail(self, words: str) -> BadData:
         """Return the error for a file that is wrong as a whole."""
-        return BadData(f"{self.name}: {words}", self.field)
+        return BadData(f"{self._file or self.name}: {words}", self.field)
 
 
 def show(value: Any) -> str:

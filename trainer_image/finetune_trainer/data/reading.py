@@ -1,106 +1,109 @@
-"""Rows of CSV and JSONL files, each with the line of the file on which it starts."""
+"""Rows of data files of every format, each with the line of the file (or its number) by which a person finds it."""
 
-import csv
-import json
-import sys
-from collections.abc import Iterator
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
 
-from finetune_api.dataset import DataFormat
-from finetune_trainer.data.problems import Problems, RowError, show
+from finetune_api.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFormat
+from finetune_trainer.data.problems import Problems
 
-BYTE_ORDER_MARK = "\ufeff"
+UNPACKING_ERRORS = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True)
 class RawRow:
-    """A row as the file has it: values by column name."""
+    """A row as the file has it: values by column name. `number` is its line, or how many rows come up to it."""
 
-    line: int
+    number: int
     values: dict[str, Any]
 
 
-def read_rows(path: Path, data_format: DataFormat, problems: Problems) -> Iterator[RawRow]:
-    """Yield the rows of a file; lines that are no rows are noted in `problems`.
+Reader = Callable[[BinaryIO, Problems], Iterator[RawRow]]
+
+
+def read_rows(path: Path, name: str, data_format: DataFormat, problems: Problems) -> Iterator[RawRow]:
+    """Yield the rows of a file; lines that are no rows are noted in `problems`. Its `name` tells how it is packed.
 
     Raises BadData for a file whose rows cannot be told apart: no header, broken quotes, not UTF-8 (CSV).
     """
-    with path.open("rb") as stream:
-        yield from _read_csv(stream, problems) if data_format is DataFormat.CSV else _read_jsonl(stream, problems)
-
-
-def format_of(source: str, data_format: DataFormat | None) -> DataFormat:
-    """Return the stated format, or the one that the file's ending tells."""
-    return data_format or (DataFormat.CSV if source.endswith(".csv") else DataFormat.JSONL)
-
-
-def _read_csv(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
-    """Read RFC 4180: quoted fields may hold commas, doubled quotes and line breaks."""
-    csv.field_size_limit(sys.maxsize)
-    reader = csv.reader(_decoded_lines(stream, problems), strict=True)
-    started = 1
-    header: list[str] | None = None
+    packed = packing_of(name)
+    problems.enter(name, "row" if data_format is DataFormat.PARQUET else "line")
+    if packed and data_format is DataFormat.PARQUET:
+        raise problems.fail(f"is a Parquet file that is packed as {packed} once more; unpack it")
     try:
-        for fields in reader:
-            if not fields:
-                pass
-            elif header is None:
-                header = _checked_header(fields, problems)
-            elif len(fields) != len(header):
-                problems.add(started, _field_count_error(fields, header))
-            else:
-                yield RawRow(started, dict(zip(header, fields, strict=True)))
-            started = reader.line_num + 1
-    except csv.Error as error:
-        raise problems.fail(_csv_words(started, error)) from error
+        with _opened(path, packed) as stream:
+            yield from _reader_of(data_format)(stream, problems)
+    except UNPACKING_ERRORS as error:
+        raise problems.fail(_unpacking_words(packed, error)) from error
+    except OSError as error:
+        # What the unpacking libraries raise has no number; real input errors of the system have one.
+        if error.errno is not None or not packed:
+            raise
+        raise problems.fail(_unpacking_words(packed, error)) from error
 
 
-def _decoded_lines(stream: BinaryIO, problems: Problems) -> Iterator[str]:
-    for line, content in enumerate(stream, 1):
-        try:
-            text = content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise problems.fail(f"line {line}: {_encoding_words(error)}") from error
-        yield text.removeprefix(BYTE_ORDER_MARK) if line == 1 else text
+def format_of(name: str, data_format: DataFormat | None) -> DataFormat | None:
+    """Return the stated format, or the one that the file's ending tells; None if it tells none."""
+    bare = name.removesuffix(packing_of(name) or "")
+    return data_format or FORMAT_OF_ENDING.get(PurePosixPath(bare).suffix)
 
 
-def _checked_header(fields: list[str], problems: Problems) -> list[str]:
-    repeated = sorted({name for name in fields if fields.count(name) > 1})
-    if repeated:
-        raise problems.fail(f"line 1: column {repeated[0]!r} appears twice; rename one of them")
-    return fields
+def packing_of(name: str) -> str | None:
+    """Return the ending that tells how a file is compressed, such as .gz."""
+    ending = PurePosixPath(name).suffix
+    return ending if ending in COMPRESSED_ENDINGS else None
 
 
-def _field_count_error(fields: list[str], header: list[str]) -> RowError:
-    hint = "quote fields that hold commas"
-    return RowError(None, f"{len(fields)} fields", f"{len(header)} as in the header ({', '.join(header)}); {hint}")
+def _reader_of(data_format: DataFormat) -> Reader:
+    """Return what reads a format; its libraries are imported only then."""
+    match data_format:
+        case DataFormat.CSV | DataFormat.TSV:
+            from finetune_trainer.data.delimited import reader
+
+            return reader("," if data_format is DataFormat.CSV else "\t")
+        case DataFormat.JSON:
+            from finetune_trainer.data.json_array import read_json
+
+            return read_json
+        case DataFormat.JSONL:
+            from finetune_trainer.data.json_lines import read_jsonl
+
+            return read_jsonl
+        case DataFormat.PARQUET:
+            from finetune_trainer.data.parquet import read_parquet
+
+            return read_parquet
+        case DataFormat.TEXT:
+            from finetune_trainer.data.text import read_text
+
+            return read_text
+        case DataFormat.DOCUMENT:
+            from finetune_trainer.data.text import read_document
+
+            return read_document
 
 
-def _csv_words(line: int, error: csv.Error) -> str:
-    if "unexpected end of data" in str(error):
-        return f"line {line}: a quote that opens in this row is never closed; close it, and double quotes inside fields"
-    return f"line {line}: not CSV as in RFC 4180: {error}; put fields with quotes into quotes and double those inside"
+def _opened(path: Path, packed: str | None) -> BinaryIO:
+    match packed:
+        case ".gz":
+            return cast(BinaryIO, gzip.open(path, "rb"))
+        case ".bz2":
+            return cast(BinaryIO, bz2.open(path, "rb"))
+        case ".xz":
+            return cast(BinaryIO, lzma.open(path, "rb"))
+        case ".zst":
+            import pyarrow
+
+            return io.BufferedReader(pyarrow.input_stream(str(path), compression="zstd"))
+        case _:
+            return path.open("rb")
 
 
-def _read_jsonl(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
-    for line, content in enumerate(stream, 1):
-        try:
-            text = content.decode("utf-8-sig" if line == 1 else "utf-8")
-            value = json.loads(text) if text.strip() else None
-        except UnicodeDecodeError as error:
-            problems.add(line, RowError(None, "bytes that are not UTF-8", "UTF-8; convert the file, with iconv say"))
-            del error
-        except ValueError as error:
-            problems.add(line, RowError(None, f"{show(text.strip())} ({error})", "one JSON object on each line"))
-        else:
-            if isinstance(value, dict):
-                yield RawRow(line, value)
-            elif text.strip():
-                problems.add(line, RowError(None, show(value), "one JSON object on each line"))
-
-
-def _encoding_words(error: UnicodeDecodeError) -> str:
-    wrong = error.object[error.start]
-    return f"byte 0x{wrong:02x} is not UTF-8; convert the file, with `iconv -f WINDOWS-1252 -t UTF-8` say"
+def _unpacking_words(packed: str | None, error: Exception) -> str:
+    return f"cannot be unpacked as {packed}: {error}; pack it again, or give it the ending of what it is"

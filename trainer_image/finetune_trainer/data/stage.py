@@ -1,21 +1,30 @@
 """Stage Data: fetch the files, check every row, split, and store the rows in one plain form."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from finetune_api.dataset import DataFormat, DatasetSpec
+from finetune_api.data_files import DataFiles, DataFormat
+from finetune_api.dataset import DatasetSpec
+from finetune_trainer.data.columns import ColumnNames
+from finetune_trainer.data.files import DataFile, GetAccess, fetch_files, field_of
+from finetune_trainer.data.filters import RowFilter, is_blank
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError
-from finetune_trainer.data.reading import format_of, read_rows
+from finetune_trainer.data.reading import RawRow, read_rows
 from finetune_trainer.data.rows import Row, RowWriter, StoredRows
 from finetune_trainer.data.split import hold_out, shuffled
 from finetune_trainer.log import say
-from finetune_trainer.records import DataRecord, Labels
+from finetune_trainer.records import DataRecord, Labels, RowCounts
 from finetune_trainer.workspace import Workspace
 
-Fetch = Callable[[str, str, Path], Path]
-"""Makes the data file at a URI, which a field of the spec names, available locally; copies go into the folder."""
+SAME_COLUMNS = (DataFormat.CSV, DataFormat.TSV, DataFormat.PARQUET, DataFormat.TEXT, DataFormat.DOCUMENT)
+"""Formats in which all rows have the same columns, so that a column that one row lacks is in none."""
+SHOWN_LABELS = 10
+LABEL_COLUMNS = ("label", "tags")
+"""Where the tasks' plain rows hold what is counted for the balance of labels."""
 
 
 class RowRules(Protocol):
@@ -28,76 +37,118 @@ class RowRules(Protocol):
         """Return the label names that the training rows teach; empty where the task has none. Raises BadData."""
 
 
-@dataclass(frozen=True)
-class DataFile:
-    """A local data file; `uri` and `field` are its name and its place in the spec, for messages."""
-
-    path: Path
-    data_format: DataFormat
-    uri: str
-    field: str
-
-
-def prepare_data(spec: DatasetSpec, fetch: Fetch, rules: RowRules, workspace: Workspace) -> DataRecord:
+def prepare_data(spec: DatasetSpec, access: GetAccess, rules: RowRules, workspace: Workspace) -> DataRecord:
     """Fetch, check and split the data, and leave the rows in the workspace.
 
-    Raises BadData for rows that cannot be used, and what storages raise.
+    Raises BadData for rows that cannot be used, BadSpec, and what storages raise.
     """
-    uri, field = spec.train.source, "spec.dataset.train.source"
-    path = fetch(uri, field, workspace.data / "train")
-    problems = Problems(uri, field)
-    folder = workspace.data
-    file = DataFile(path, format_of(uri, spec.train.format), uri, field)
-    rows = _checked_rows(file, folder / "rows.jsonl", rules, problems)
-    labels = rules.labels_of(rows, problems)
-    train = shuffled(len(rows), spec.limit, spec.seed)
-    if spec.evaluation.source is None:
-        train, held_out = hold_out(train, spec.evaluation.fraction or 0.0)
-        evaluation_rows = rows.copy_to(folder / "evaluation.jsonl", held_out)
-    else:
-        evaluation_rows = len(_evaluation_rows(spec, fetch, rules, labels, workspace))
-    rows.copy_to(folder / "train.jsonl", train)
-    rows.delete()
-    say("data", f"{len(train)} rows to learn from, {evaluation_rows} held out" + _named(labels))
-    return DataRecord(
-        train_file=workspace.relative(folder / "train.jsonl"),
-        evaluation_file=workspace.relative(folder / "evaluation.jsonl"),
-        train_rows=len(train),
-        evaluation_rows=evaluation_rows,
-        labels=labels,
-    )
+    return _Preparation(spec, access, rules, workspace).run()
 
 
-def _evaluation_rows(
-    spec: DatasetSpec, fetch: Fetch, rules: RowRules, labels: Labels, workspace: Workspace
-) -> StoredRows:
-    uri, field = spec.evaluation.source or "", "spec.dataset.evaluation.source"
-    path = fetch(uri, field, workspace.data / "evaluation")
-    file = DataFile(path, format_of(uri, spec.evaluation.format), uri, field)
-    return _checked_rows(file, workspace.data / "evaluation.jsonl", rules, Problems(uri, field), labels)
+@dataclass
+class _Preparation:
+    spec: DatasetSpec
+    access: GetAccess
+    rules: RowRules
+    workspace: Workspace
+    labels: Labels = ()
+    revisions: dict[str, str] = field(default_factory=dict)
+    counts: dict[str, RowCounts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._names = ColumnNames(self.spec.columns)
+        self._filter = RowFilter(self.spec.filter or [])
+
+    def run(self) -> DataRecord:
+        """Take the data from files to a record."""
+        rows, problems = self._checked("train", self.spec.train, "rows")
+        self.labels = self.rules.labels_of(rows, problems)
+        train = shuffled(len(rows), self.spec.limit, self.spec.seed)
+        if self.spec.evaluation.uris:
+            held_out = len(self._checked("evaluation", self.spec.evaluation, "evaluation")[0])
+        else:
+            train, kept = hold_out(train, self.spec.evaluation.fraction or 0.0)
+            held_out = rows.copy_to(self._stored("evaluation"), kept)
+        test = len(self._checked("test", self.spec.test, "test")[0]) if self.spec.test else 0
+        rows.copy_to(self._stored("train"), train)
+        rows.delete()
+        tested = f", {test} to be tested by" if test else ""
+        say("data", f"{len(train)} rows to learn from, {held_out} held out{tested}" + _named(self.labels))
+        return DataRecord(
+            train_file=self.workspace.relative(self._stored("train")),
+            evaluation_file=self.workspace.relative(self._stored("evaluation")),
+            test_file=self.workspace.relative(self._stored("test")) if test else None,
+            train_rows=len(train),
+            evaluation_rows=held_out,
+            test_rows=test,
+            labels=self.labels,
+            label_counts=_label_counts(StoredRows(self._stored("train"))),
+            counts=self.counts,
+            revisions=self.revisions,
+        )
+
+    def _stored(self, name: str) -> Path:
+        return self.workspace.data / f"{name}.jsonl"
+
+    def _checked(self, part: str, wanted: DataFiles, name: str) -> tuple[StoredRows, Problems]:
+        """Store the rows of a part (train, evaluation or test) that can be used, in the order of the files."""
+        block, copies = f"spec.dataset.{part}", self.workspace.data / part
+        split = "validation" if part == "evaluation" else part
+        fetched = fetch_files(wanted, block, split, copies, self.access)
+        self.revisions.update(fetched.revisions)
+        many = f"{', '.join(wanted.uris)} ({len(fetched.files)} files)"
+        problems = Problems(fetched.files[0].uri if len(fetched.files) == 1 else many, field_of(wanted, block))
+        seen: Counter[str] = Counter()
+        with RowWriter(self._stored(name)) as writer:
+            for file in fetched.files:
+                for row in self._parsed(file, problems, seen):
+                    writer.append(row)
+        problems.leave()
+        problems.fail_if_any(writer.count + problems.count)
+        dropped = f" that are used ({seen['filtered']} filtered out, {seen['blank']} blank)" if seen.total() else ""
+        if not writer.count:
+            raise problems.fail(f"holds no rows{dropped}; give at least two")
+        shutil.rmtree(copies, ignore_errors=True)
+        counts = RowCounts(len(fetched.files), writer.count + seen.total(), seen["filtered"], seen["blank"])
+        if seen.total():
+            say("data", f"{block}: {counts.read} rows read; {counts.filtered} filtered out, {counts.blank} blank")
+        self.counts[part] = counts
+        return StoredRows(self._stored(name)), problems
+
+    def _parsed(self, file: DataFile, problems: Problems, seen: Counter[str]) -> Iterator[Row]:
+        for raw in read_rows(file.path, file.uri, file.data_format, problems):
+            try:
+                row = self._used(raw, file.data_format in SAME_COLUMNS, seen)
+                if row is not None:
+                    yield self.rules.parse_row(row, self.labels)
+            except MissingColumnError as error:
+                if file.data_format in SAME_COLUMNS:
+                    raise problems.fail(f"has no column {error.column!r}; expected {error.expected}") from None
+                problems.add(raw.number, error)
+            except RowError as error:
+                problems.add(raw.number, error)
+
+    def _used(self, raw: RawRow, all_have: bool, seen: Counter[str]) -> Row | None:
+        """Return the row under the task's names of columns, or None if it is filtered out or holds nothing at all."""
+        if all(map(is_blank, raw.values.values())):
+            seen["blank"] += 1
+            return None
+        row = self._names.row(raw.values)
+        if not self._filter.keeps(row, all_have):
+            seen["filtered"] += 1
+            return None
+        return row
 
 
-def _checked_rows(file: DataFile, stored: Path, rules: RowRules, problems: Problems, labels: Labels = ()) -> StoredRows:
-    with RowWriter(stored) as writer:
-        for row in _parsed_rows(file, rules, problems, labels):
-            writer.append(row)
-    problems.fail_if_any(writer.count + problems.count)
-    if not writer.count:
-        raise problems.fail("holds no rows; give at least two")
-    return StoredRows(stored)
-
-
-def _parsed_rows(file: DataFile, rules: RowRules, problems: Problems, labels: Labels) -> Iterator[Row]:
-    for raw in read_rows(file.path, file.data_format, problems):
-        try:
-            yield rules.parse_row(raw.values, labels)
-        except MissingColumnError as error:
-            if file.data_format is DataFormat.CSV:
-                raise problems.fail(f"has no column {error.column!r}; expected {error.expected}") from None
-            problems.add(raw.line, error)
-        except RowError as error:
-            problems.add(raw.line, error)
+def _label_counts(rows: StoredRows) -> dict[str, int]:
+    """Return how often each label (or tag, or mark) is taught; none for tasks without, and for numbers."""
+    column = next((name for name in LABEL_COLUMNS if isinstance(rows[0].get(name), str | bool | list)), None)
+    counts: Counter[str] = Counter()
+    for row in rows if column else ():
+        value = row[column or ""]
+        counts.update(map(str, value) if isinstance(value, list) else [str(value)])
+    return dict(sorted(counts.items()))
 
 
 def _named(labels: Labels) -> str:
-    return f", labels {', '.join(labels[:10])}" if labels else ""
+    return f", labels {', '.join(labels[:SHOWN_LABELS])}" if labels else ""

@@ -65,6 +65,9 @@ class Storage(Protocol):
     def fetch_file(self, into: Path) -> Path:
         """Make the source, a single file, available locally: a copy in the folder `into`, or its place on a volume."""
 
+    def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
+        """Make listed files available locally, under their paths: copies in `into`, or their place on a volume."""
+
     def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
         """Make the source, a folder, available locally: a copy in `into`, or its place on a volume."""
 

@@ -1,8 +1,9 @@
-"""Models on the Hugging Face Hub: `hf://organisation/name`."""
+"""Models and datasets on the Hugging Face Hub: `hf://organisation/name`, `hf://datasets/organisation/name`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 from huggingface_hub import HfApi
@@ -21,13 +22,18 @@ from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
 
-TOKEN_HINT = "if it is private or gated, name a Secret with HF_TOKEN in spec.model.secretRef"
+TOKEN_HINT = "if it is private or gated, name a Secret with HF_TOKEN in {block}.secretRef"
+DATASETS = "datasets/"
 EXPLANATIONS: tuple[tuple[type[Exception], type[TrainerError], str], ...] = (
     (GatedRepoError, NoAccess, "is gated on {host}; accept its terms there, and name a Secret with HF_TOKEN"),
-    (RepositoryNotFoundError, MissingInput, "is not on {host}; check the name; " + TOKEN_HINT),
+    (RepositoryNotFoundError, MissingInput, "is not on {host}; check the name; {token_hint}"),
     (RevisionNotFoundError, MissingInput, "has no revision {revision!r} on {host}; check the name"),
     (RemoteEntryNotFoundError, MissingInput, "lacks a file on {host}"),
-    (HFValidationError, BadSpec, "is not a repository name; expected hf://organisation/name"),
+    (
+        HFValidationError,
+        BadSpec,
+        "is not a repository name; expected hf://organisation/name or hf://datasets/organisation/name",
+    ),
     (LocalEntryNotFoundError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
     (OfflineModeIsEnabled, Unavailable, "cannot be fetched: HF_HUB_OFFLINE is set"),
     (httpx2.TransportError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
@@ -41,35 +47,51 @@ class HubStorage:
         self.source = source
         self._field = access.field
         self._revision = access.revision or "main"
+        self._repository = source.container.removeprefix(DATASETS)
+        self._kind = "dataset" if source.container.startswith(DATASETS) else "model"
         self._api = HfApi(endpoint=access.credentials.get("HF_ENDPOINT"), token=access.credentials.get("HF_TOKEN"))
 
     def resolve_revision(self) -> str:
         """Return the commit that the revision stands for now."""
         with self._errors():
-            return str(self._api.model_info(self.source.container, revision=self._revision).sha)
+            return str(self._info().sha)
 
     def list_files(self, patterns: Sequence[str] = ALL_FILES) -> list[StoredFile]:
         """Return the repository's files."""
         with self._errors():
-            info = self._api.model_info(self.source.container, revision=self._revision, files_metadata=True)
+            info = self._info(files_metadata=True)
         files = [StoredFile(sibling.rfilename, sibling.size or 0) for sibling in info.siblings or []]
         return sorted((file for file in files if matches(file.path, patterns)), key=lambda file: file.path)
 
     def read(self, name: str) -> bytes:
         """Return the content of one file."""
         with self._errors():
-            return Path(self._api.hf_hub_download(self.source.container, name, revision=self._revision)).read_bytes()
+            path = self._api.hf_hub_download(self._repository, name, repo_type=self._kind, revision=self._revision)
+        return Path(path).read_bytes()
 
     def fetch_file(self, into: Path) -> Path:
         """Refuse: an hf:// URI names a repository."""
         del into
         raise BadSpec(f"{self.source} names a repository, not a file; use s3:// or pvc://", self._field)
 
+    def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
+        """Download listed files into `into`; what is there already is kept."""
+        with self._errors():
+            for file in files:
+                self._api.hf_hub_download(
+                    self._repository, file.path, repo_type=self._kind, revision=self._revision, local_dir=into
+                )
+        return into
+
     def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
         """Download the matching files into `into`; what is there already is kept."""
         with self._errors():
             self._api.snapshot_download(
-                self.source.container, revision=self._revision, local_dir=into, allow_patterns=list(patterns)
+                self._repository,
+                repo_type=self._kind,
+                revision=self._revision,
+                local_dir=into,
+                allow_patterns=list(patterns),
             )
         return into
 
@@ -77,6 +99,9 @@ class HubStorage:
         """Refuse: results are published to S3 or a volume."""
         del folder, last
         raise BadSpec(f"{self.source}: results are published to s3:// or pvc:// only", self._field)
+
+    def _info(self, **options: bool) -> Any:
+        return self._api.repo_info(self._repository, repo_type=self._kind, revision=self._revision, **options)
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
@@ -88,12 +113,16 @@ class HubStorage:
     def _explain(self, error: Exception) -> TrainerError:
         """Turn what huggingface_hub raised into words that name the place and what to do."""
         host = self._api.endpoint
+        block = self._field.rpartition(".")[0]
+        # One Secret serves all blocks of spec.dataset.
+        hint = TOKEN_HINT.format(block="spec.dataset" if self._kind == "dataset" else block)
         for kind, error_class, words in EXPLANATIONS:
             if isinstance(error, kind):
-                field = "spec.model.revision" if kind is RevisionNotFoundError else self._field
-                return error_class(f"{self.source} {words.format(host=host, revision=self._revision)}", field)
+                field = f"{block}.revision" if kind is RevisionNotFoundError else self._field
+                found = words.format(host=host, revision=self._revision, token_hint=hint)
+                return error_class(f"{self.source} {found}", field)
         if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-            return NoAccess(f"{self.source}: {host} denies access; {TOKEN_HINT}", self._field)
+            return NoAccess(f"{self.source}: {host} denies access; {hint}", self._field)
         if isinstance(error, HfHubHTTPError):
             status = error.response.status_code
             return Unavailable(f"{self.source}: {host} answers HTTP {status}; try again later", self._field)

@@ -42,6 +42,11 @@ class VolumeStorage:
         del into
         return self._existing(self._path.is_file(), "file")
 
+    def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
+        """Return the folder's place on the volume; nothing is copied."""
+        del files, into
+        return self._path
+
     def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
         """Return the folder's place on the volume; nothing is copied."""
         del into, patterns

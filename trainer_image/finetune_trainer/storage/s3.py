@@ -93,6 +93,10 @@ class S3Storage:
         files = self.list_files(patterns)
         if not files:
             raise MissingInput(f"{self.source}: no such folder, or nothing in it that is needed", self._field)
+        return self.fetch_files(files, into)
+
+    def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
+        """Copy listed objects into `into`; those that lie there with the right size are kept."""
         for file in files:
             target = into / file.path
             if not (target.is_file() and target.stat().st_size == file.size_bytes):

@@ -1,0 +1,97 @@
+"""`spec.dataset.filter`: rows that do not meet its conditions are not used."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from finetune_api.filters import Condition, FilterOperator
+from finetune_trainer.data.problems import MissingColumnError, RowError, show
+from finetune_trainer.data.template import listed
+from finetune_trainer.errors import BadSpec
+
+FIELD = "spec.dataset.filter"
+
+Test = Callable[[Any], bool]
+
+
+class RowFilter:
+    """The conditions of the spec, all of which a row must meet."""
+
+    def __init__(self, conditions: list[Condition]) -> None:
+        """Prepare. Raises BadSpec for a regular expression that is none, and for values that do not fit."""
+        self._tests = [(condition, _test_of(condition)) for condition in conditions]
+
+    def keeps(self, values: dict[str, Any], all_have: bool) -> bool:
+        """Tell whether the row is used. `all_have`: all rows of the file have the same columns.
+
+        Raises MissingColumnError where the file has no such column, RowError for a text that should be a number.
+        """
+        return all(_meets(condition, test, values, all_have) for condition, test in self._tests)
+
+
+def is_blank(value: Any) -> bool:
+    """Tell whether there is nothing: no value, or a text of spaces."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _meets(condition: Condition, test: Test, values: dict[str, Any], all_have: bool) -> bool:
+    if all_have and condition.column not in values:
+        expected = f"a column that {FIELD} names; there are {listed(values)}"
+        raise MissingColumnError(condition.column, "no such column", expected)
+    return test(values.get(condition.column))
+
+
+def _test_of(condition: Condition) -> Test:
+    wished = condition.values or []
+    match condition.operator:
+        case FilterOperator.IN:
+            return lambda value: value is not None and _text(value) in wished
+        case FilterOperator.NOT_IN:
+            return lambda value: value is None or _text(value) not in wished
+        case FilterOperator.EXISTS:
+            return lambda value: not is_blank(value)
+        case FilterOperator.DOES_NOT_EXIST:
+            return is_blank
+        case FilterOperator.MATCHES_REGEX:
+            pattern = _pattern(condition)
+            return lambda value: value is not None and pattern.search(_text(value)) is not None
+        case FilterOperator.GREATER_THAN:
+            bound = _bound(condition)
+            return lambda value: not is_blank(value) and _number(value, condition.column) > bound
+        case FilterOperator.LESS_THAN:
+            bound = _bound(condition)
+            return lambda value: not is_blank(value) and _number(value, condition.column) < bound
+
+
+def _text(value: Any) -> str:
+    """Return a value as conditions spell it: texts as they are, all else as JSON (true, 3, 0.5)."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _number(value: Any, column: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise RowError(column, show(value), f"a number, since {FIELD} compares it") from None
+
+
+def _bound(condition: Condition) -> float:
+    value = _only_value(condition)
+    try:
+        return float(value)
+    except ValueError:
+        raise BadSpec(f"{FIELD}: {condition.operator} compares with a number; found {show(value)}", FIELD) from None
+
+
+def _pattern(condition: Condition) -> "re.Pattern[str]":
+    try:
+        return re.compile(_only_value(condition))
+    except re.error as error:
+        raise BadSpec(f"{FIELD}: {show(_only_value(condition))} is no regular expression: {error}", FIELD) from error
+
+
+def _only_value(condition: Condition) -> str:
+    if not condition.values:
+        raise BadSpec(f"{FIELD}: {condition.operator} on column {condition.column!r} needs one value", FIELD)
+    return condition.values[0]

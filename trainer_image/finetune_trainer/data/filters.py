@@ -1,6 +1,7 @@
 """`spec.dataset.filter`: rows that do not meet its conditions are not used."""
 
 import json
+import operator
 import re
 from collections.abc import Callable
 from typing import Any
@@ -43,25 +44,29 @@ def _meets(condition: Condition, test: Test, values: dict[str, Any], all_have: b
 
 
 def _test_of(condition: Condition) -> Test:
-    wished = condition.values or []
     match condition.operator:
-        case FilterOperator.IN:
-            return lambda value: value is not None and _text(value) in wished
-        case FilterOperator.NOT_IN:
-            return lambda value: value is None or _text(value) not in wished
         case FilterOperator.EXISTS:
             return lambda value: not is_blank(value)
         case FilterOperator.DOES_NOT_EXIST:
             return is_blank
+        case FilterOperator.IN | FilterOperator.NOT_IN:
+            return _list_test(condition)
         case FilterOperator.MATCHES_REGEX:
             pattern = _pattern(condition)
             return lambda value: value is not None and pattern.search(_text(value)) is not None
-        case FilterOperator.GREATER_THAN:
-            bound = _bound(condition)
-            return lambda value: not is_blank(value) and _number(value, condition.column) > bound
-        case FilterOperator.LESS_THAN:
-            bound = _bound(condition)
-            return lambda value: not is_blank(value) and _number(value, condition.column) < bound
+        case FilterOperator.GREATER_THAN | FilterOperator.LESS_THAN:
+            return _number_test(condition)
+
+
+def _list_test(condition: Condition) -> Test:
+    listed, wanted = condition.values or [], condition.operator is FilterOperator.IN
+    return lambda value: (value is not None and _text(value) in listed) is wanted
+
+
+def _number_test(condition: Condition) -> Test:
+    bound = _bound(condition)
+    compare = operator.gt if condition.operator is FilterOperator.GREATER_THAN else operator.lt
+    return lambda value: not is_blank(value) and compare(_number(value, condition.column), bound)
 
 
 def _text(value: Any) -> str:

@@ -14,7 +14,6 @@ from finetune_api.tasks.dpo import DPOOptions
 from finetune_api.tasks.grpo import GRPOOptions
 from finetune_api.tasks.kto import TWO_ROWS, KTOOptions
 from finetune_api.tasks.orpo import ORPOOptions
-from finetune_api.tasks.policy_rules import policy_rules
 from finetune_api.tasks.ppo import PPOOptions
 from finetune_api.tasks.reward import RewardOptions
 from finetune_api.tasks.rloo import RLOOOptions
@@ -48,7 +47,11 @@ def _prefixes(field: str) -> list[str]:
 class TrainingInputs(ApiModel):
     """Model, task, data and loop: what decides the weights that come out."""
 
-    rules = (*(only_for_tasks([task], task.block) for task in Task), *policy_rules(), TWO_ROWS)
+    rules = (
+        *(only_for_tasks([task], task.block) for task in Task),
+        *(rule for task in Task for rule in OPTIONS[task].spec_rules(task.value, task.block)),
+        TWO_ROWS,
+    )
 
     model: ModelSpec = Field(description="The base model.")
     task: Task = Field(description="What the model learns to do.")

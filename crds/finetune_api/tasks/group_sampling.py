@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from finetune_api.schema import Rule
 from finetune_api.tasks.rewarded import RewardedOptions
 
 
@@ -12,6 +13,7 @@ class GroupSamplingOptions(RewardedOptions):
 
     main_metric: ClassVar[str] = "reward"
     greater_is_better: ClassVar[bool] = True
+    completion_length_field: ClassVar[str] = "maxCompletionLength"
 
     num_generations: int = Field(
         8,
@@ -33,3 +35,19 @@ class GroupSamplingOptions(RewardedOptions):
     epsilon: float = Field(
         0.2, gt=0, lt=1, description="The probability ratio of new to old model is clipped to 1 ± epsilon."
     )
+
+    @classmethod
+    def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
+        """Return also the rule that a step learns from whole groups."""
+        group, completions = (
+            f"self.{block}.numGenerations",
+            "self.training.batchSize * self.training.gradientAccumulationSteps",
+        )
+        whole = Rule(
+            f"!has(self.{block}) || ({completions}) % {group} == 0",
+            "must divide spec.training.batchSize x gradientAccumulationSteps: a step learns from all completions of a"
+            " prompt",
+            field_path=f".{block}.numGenerations",
+            found=f"string({group}) + ' for ' + string({completions}) + ' completions'",
+        )
+        return (*super().spec_rules(task, block), whole)

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from finetune_api.model import ModelSpec
-from finetune_api.schema import ApiModel
+from finetune_api.schema import ApiModel, Rule
 
 
 class TaskOptions(ApiModel):
@@ -20,3 +20,9 @@ class TaskOptions(ApiModel):
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the models that are needed beside the one that is tuned: by name, their field in the block, and it."""
         return {}
+
+    @classmethod
+    def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
+        """Return rules for the whole spec, such as of this block beside spec.training, for the task and its block."""
+        del task, block
+        return ()

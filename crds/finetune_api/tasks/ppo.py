@@ -12,6 +12,7 @@ class PPOOptions(RewardedOptions):
 
     main_metric: ClassVar[str] = "reward"
     greater_is_better: ClassVar[bool] = True
+    completion_length_field: ClassVar[str] = "responseLength"
     response_length: int = Field(
         53, ge=1, le=1_048_576, description="Longest completion, in tokens; must be below spec.training.maxLength."
     )

@@ -1,5 +1,7 @@
 """What all tasks have in common that learn from rewards."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from finetune_api.model import ModelSpec
@@ -12,8 +14,9 @@ REWARD_MODEL = "reward-model"
 
 
 class RewardedOptions(TaskOptions):
-    """Options of every task that learns from rewards."""
+    """Options of every task that learns from rewards. `completion_length_field` bounds the length of a completion."""
 
+    completion_length_field: ClassVar[str]
     rules = (
         Rule(
             "has(self.rewardModel) || has(self.rewardFunctions)",
@@ -33,6 +36,23 @@ class RewardedOptions(TaskOptions):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         description="Functions that score completions. All scores are added up.",
     )
+
+    @classmethod
+    def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
+        """Return the rules that there is a reward, and room for completions."""
+        length = f"self.{block}.{cls.completion_length_field}"
+        return (
+            Rule(
+                f"self.task != '{task}' || has(self.{block})",
+                f"task {task} needs a reward: set spec.{block}.rewardModel or spec.{block}.rewardFunctions",
+            ),
+            Rule(
+                f"!has(self.{block}) || {length} < self.training.maxLength",
+                "must be below spec.training.maxLength, which counts the tokens of prompt and completion",
+                field_path=f".{block}.{cls.completion_length_field}",
+                found=f"string({length})",
+            ),
+        )
 
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the reward model, if there is one."""

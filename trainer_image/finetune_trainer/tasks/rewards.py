@@ -1,0 +1,95 @@
+"""What a completion is worth: the scores of a reward model and of reward functions, added up by weight."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from finetune_api.tasks.rewarded import REWARD_MODEL, RewardedOptions
+from finetune_trainer.device import Device
+from finetune_trainer.errors import BadSpec
+from finetune_trainer.tasks.prompts import Turns
+from finetune_trainer.tasks.reward_functions import Answers, answer_column, scorer
+
+MODEL = "model"
+
+Score = Callable[[list[Turns], list[str], list[Answers]], list[float]]
+
+
+@dataclass(frozen=True)
+class RewardPart:
+    """One source of rewards: `score` takes prompts, completions and answers, one of each for every row."""
+
+    name: str
+    weight: float
+    score: Score
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Rewards of completions: each one's whole, and by the part's name, before it is weighed."""
+
+    total: list[float]
+    parts: dict[str, list[float]]
+
+    def means(self) -> dict[str, float]:
+        """Return the mean reward and the mean of every part: `reward`, `reward_<name>`."""
+        rows = len(self.total)
+        parts = {f"reward_{name}": sum(values) / rows for name, values in self.parts.items()}
+        return {"reward": sum(self.total) / rows, **parts}
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """All rewards of a job."""
+
+    parts: tuple[RewardPart, ...]
+
+    @classmethod
+    def of(cls, options: RewardedOptions, block: str, models: dict[str, Path], device: Device) -> "Rewards":
+        """Load what `options`, the spec's block `block`, name.
+
+        Raises BadSpec if there is no reward, and for a model or pattern that is none.
+        """
+        parts = [
+            RewardPart(function.name, function.weight, _of_texts(scorer(function)))
+            for function in options.reward_functions or []
+        ]
+        if options.reward_model:
+            parts.insert(
+                0, RewardPart(MODEL, 1.0, _of_model(models[REWARD_MODEL], device, f"{block}.rewardModel.source"))
+            )
+        if not parts:
+            raise BadSpec("there is no reward to learn from; set rewardModel or rewardFunctions", block)
+        return cls(tuple(parts))
+
+    @property
+    def weights(self) -> list[float]:
+        """The weights of the parts."""
+        return [part.weight for part in self.parts]
+
+    def score(self, prompts: list[Turns], completions: list[str], answers: list[Answers]) -> Scores:
+        """Return the rewards of completions."""
+        parts = {part.name: part.score(prompts, completions, answers) for part in self.parts}
+        total = [
+            sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+            for values in zip(*parts.values(), strict=True)
+        ]
+        return Scores(total, parts)
+
+
+def answer_columns(options: RewardedOptions) -> tuple[str, ...]:
+    """Return the columns of the dataset that reward functions compare completions with."""
+    columns = [answer_column(function) for function in options.reward_functions or []]
+    return tuple(dict.fromkeys(column for column in columns if column))
+
+
+def _of_texts(score: Callable[[list[str], list[Answers]], list[float]]) -> Score:
+    return lambda _prompts, completions, answers: score(completions, answers)
+
+
+def _of_model(folder: Path, device: Device, field: str) -> Score:
+    from finetune_trainer.tasks.reward_scoring import RewardModel
+
+    dtype = "bfloat16" if device.name == "cuda" and device.bfloat16 else "float32"
+    model = RewardModel.load(folder, device.name, dtype, field)
+    return lambda prompts, completions, _answers: model.score(prompts, completions)

@@ -71,7 +71,8 @@ def _write(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int, fo
             f"no row teaches anything within {max_length} tokens; raise spec.training.maxLength",
             "spec.training.maxLength",
         )
-    return lengths.summary(left_out=len(rows) - kept)
+    # A long text may become several rows.
+    return lengths.summary(left_out=max(0, len(rows) - kept))
 
 
 def write_arrow(batches: Iterator[list[Row]], path: Path) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.e2e.trainer.trainer_process import Site
+from tests.e2e.trainer.trainer_process import Fault, Site
 
 STEPS = 4
 LEARNING_RATE = 1e-2
@@ -29,11 +29,14 @@ def plain_losses(model: Any, batch: dict[str, torch.Tensor], loss_of: Any) -> li
     return losses
 
 
-def trained_losses(site: Site, **changes: Any) -> list[float]:
-    """Let the trainer learn all rows in each step, whatever their order; return its losses."""
+def trained_losses(site: Site, fault: Fault | None = None, **changes: Any) -> list[float]:
+    """Let the trainer learn all rows in each step, whatever their order; return its losses.
+
+    `fault` is called in the trainer's process first.
+    """
     training = {"epochs": None, "maxSteps": STEPS, "learningRate": LEARNING_RATE, "loggingIntervalSteps": 1}
     job = site.job(training={**training, **changes.pop("batches")}, **changes)
-    site.run(job).succeeded()
+    site.run(job, fault).succeeded()
     history = json.loads((site.published() / "evaluation.json").read_text())["training"]["lossHistory"]
     assert [step for step, _ in history] == list(range(1, STEPS + 1))
     return [loss for _, loss in history]
@@ -49,3 +52,18 @@ def seeded(make: Any) -> Any:
     """Make a model whose fresh weights are those that the trainer starts from."""
     torch.manual_seed(42)
     return make()
+
+
+def padded(ids: list[list[int]], labels: list[list[int]]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Return a batch of rows that are filled up at the end, and their labels, -100 where nothing counts."""
+    width = max(map(len, ids))
+    assert width <= 64, "rows must not be cut"
+    tokens = torch.tensor([row + [0] * (width - len(row)) for row in ids])
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
+    wanted = torch.tensor([row + [-100] * (width - len(row)) for row in labels])
+    return {"input_ids": tokens, "attention_mask": mask}, wanted
+
+
+def next_token_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross-entropy of `logits` [rows, tokens, words] over labels [rows, tokens], one token later."""
+    return torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten())

@@ -7,7 +7,14 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
+from tests.e2e.trainer.plain_loop import (
+    expect_equal,
+    next_token_loss,
+    padded,
+    plain_losses,
+    seeded,
+    trained_losses,
+)
 from tests.e2e.trainer.tiny_data import chats, descriptions, reviews
 from tests.e2e.trainer.trainer_process import Site
 
@@ -42,16 +49,12 @@ def test_sft_has_the_losses_of_a_plain_loop(site: Site, kind: str):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = [_ids(row, tokenizer) for row in rows]
     masked = [0 if kind in ("chat", "whole text") else len(tokenizer(row["prompt"])["input_ids"]) for row in rows]
-    batch, labels = _padded(ids, masked)
+    batch, labels = padded(ids, [[-100] * count + row[count:] for row, count in zip(ids, masked, strict=True)])
     model = AutoModelForCausalLM.from_pretrained(folder)
     if kind == "LoRA":
         config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
         model = seeded(lambda: get_peft_model(model, config))
-    plain = plain_losses(
-        model,
-        batch,
-        lambda logits: torch.nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten()),
-    )
+    plain = plain_losses(model, batch, lambda logits: next_token_loss(logits, labels))
     losses = trained_losses(
         site,
         batches={"batchSize": 3, "gradientAccumulationSteps": 4} if kind == "accumulated" else {"batchSize": 12},
@@ -73,14 +76,3 @@ def _ids(row: dict[str, Any], tokenizer: Any) -> list[int]:
         text = "".join(f"<|{message['role']}|>{message['content']}</s>" for message in row["messages"])
         return list(tokenizer(text)["input_ids"])
     return [*tokenizer(row["prompt"] + row["completion"])["input_ids"], tokenizer.eos_token_id]
-
-
-def _padded(ids: list[list[int]], masked: list[int]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    width = max(map(len, ids))
-    assert width <= 64, "rows must not be cut"
-    tokens = torch.tensor([row + [0] * (width - len(row)) for row in ids])
-    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in ids])
-    labels = tokens.masked_fill(mask == 0, -100)
-    for row, count in enumerate(masked):
-        labels[row, :count] = -100
-    return {"input_ids": tokens, "attention_mask": mask}, labels

@@ -16,6 +16,7 @@ class KTO(PreferenceRecipe):
     """Rows are {prompt, completion, label}, of which the label is true for a good answer."""
 
     answers = ("completion",)
+    kept = ("label",)
 
     def __init__(self, request: RunRequest) -> None:
         super().__init__(request)

@@ -25,6 +25,8 @@ class PreferenceRecipe(Recipe):
     """Rows have a prompt and, in the columns that `answers` names, answers to it: all texts, or all chats."""
 
     answers: ClassVar[tuple[str, ...]]
+    kept: ClassVar[tuple[str, ...]] = ()
+    """Columns that encoded rows have, too."""
     pipeline_tag = "text-generation"
     peft_task_type = "CAUSAL_LM"
     usage = 'generate = pipeline("text-generation", model=folder)\nprint(generate({input}, max_new_tokens={tokens}))'
@@ -67,6 +69,7 @@ class PreferenceRecipe(Recipe):
         return {
             "prompt_ids": parts[0][0][:start],
             **{f"{name}_ids": ids[:room] for name, ids in zip(self.answers, answers, strict=True)},
+            **{name: row[name] for name in self.kept},
             "truncated_tokens": sum(len(ids[room:]) for ids in answers),
         }
 

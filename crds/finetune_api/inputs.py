@@ -12,7 +12,7 @@ from finetune_api.tasks import OPTIONS, Task, TaskOptions
 from finetune_api.tasks.causal_lm import CausalLMOptions
 from finetune_api.tasks.dpo import DPOOptions
 from finetune_api.tasks.grpo import GRPOOptions
-from finetune_api.tasks.kto import TWO_ROWS, KTOOptions
+from finetune_api.tasks.kto import KTOOptions
 from finetune_api.tasks.orpo import ORPOOptions
 from finetune_api.tasks.ppo import PPOOptions
 from finetune_api.tasks.reward import RewardOptions
@@ -50,7 +50,6 @@ class TrainingInputs(ApiModel):
     rules = (
         *(only_for_tasks([task], task.block) for task in Task),
         *(rule for task in Task for rule in OPTIONS[task].spec_rules(task.value, task.block)),
-        TWO_ROWS,
     )
 
     model: ModelSpec = Field(description="The base model.")

@@ -7,14 +7,6 @@ from pydantic import Field
 from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
 
-TWO_ROWS = Rule(
-    "self.task != 'KTO' || self.training.batchSize >= 2",
-    "must be at least 2 for task KTO, which compares the rows of a batch with each other",
-    field_path=".training.batchSize",
-)
-"""A rule of the whole spec."""
-
-
 class KTOOptions(TaskOptions):
     """Options of task KTO (Kahneman-Tversky optimization: answers that are each marked good or bad)."""
 
@@ -32,3 +24,15 @@ class KTOOptions(TaskOptions):
         " be between 1:1 and 4:3.",
     )
     undesirable_weight: float = Field(1.0, gt=0, le=1000, description="Weight of the loss of undesirable rows.")
+
+    @classmethod
+    def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
+        """Return the rule that a batch has rows to compare."""
+        del block
+        return (
+            Rule(
+                f"self.task != '{task}' || self.training.batchSize >= 2",
+                f"must be at least 2 for task {task}, which compares the rows of a batch with each other",
+                field_path=".training.batchSize",
+            ),
+        )

@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 
+from finetune_api.tasks.sequence_classification import ClassWeights
+from finetune_trainer.tasks.class_weights import label_weights, positive_weights
 from finetune_trainer.tasks.classification_metrics import classification_figures
+from finetune_trainer.tasks.entity_metrics import entity_figures
+from finetune_trainer.tasks.multi_label_metrics import multi_label_figures
+from finetune_trainer.tasks.regression_metrics import regression_figures
 
 
 def _logits(predictions: list[int], count: int) -> torch.Tensor:
@@ -38,3 +43,95 @@ def test_the_area_under_the_curve_is_left_out_where_a_label_is_absent(count: int
     assert "roc_auc" not in figures.metrics
     assert figures.metrics["accuracy"] == 1.0
     assert all(math.isfinite(value) for value in figures.metrics.values())
+
+
+ONE, ZERO = 2.0, -2.0
+
+
+def test_several_labels_against_figures_worked_out_by_hand():
+    truth = [[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    logits = torch.tensor([[ONE, ZERO, ZERO], [ZERO, ONE, ZERO], [ZERO, ZERO, ZERO], [ZERO, ZERO, ONE]])
+    metrics, given = multi_label_figures(logits, truth, ("a", "b", "c"), 0.5)
+    assert given == [[True, False, False], [False, True, False], [False] * 3, [False, False, True]]
+    # 2 right, 1 wrong, 2 missed; by label F1 is 2/3, 2/3 and 0.
+    wanted = {
+        "f1_micro": 4 / 7,
+        "f1_macro": 4 / 9,
+        "precision_micro": 2 / 3,
+        "recall_micro": 2 / 4,
+        "jaccard": (1 / 2 + 1 + 1 + 0) / 4,
+        "subset_accuracy": 2 / 4,
+        "hamming_loss": 3 / 12,
+        "roc_auc_a": 3 / 4,
+        "roc_auc_b": 3 / 4,
+        "roc_auc": 3 / 4,
+    }
+    assert {name: metrics[name] for name in wanted} == pytest.approx(wanted)
+    assert "roc_auc_c" not in metrics, "no row has it"
+    right, wrong = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    assert metrics["loss"] == pytest.approx((9 * right + 3 * wrong) / 12)
+
+
+def test_the_threshold_decides_which_labels_are_given():
+    probability = torch.sigmoid(torch.tensor([[1.0, -1.0]]))
+    for threshold, given in [(0.2, [True, True]), (0.5, [True, False]), (0.8, [False, False])]:
+        assert (probability >= threshold).tolist() == [given]
+        assert multi_label_figures(torch.tensor([[1.0, -1.0]]), [[1.0, 0.0]], ("a", "b"), threshold)[1] == [given]
+
+
+def test_with_many_labels_the_figures_of_each_are_left_out():
+    labels = tuple(f"label {number}" for number in range(21))
+    metrics, _ = multi_label_figures(torch.eye(21) * 4 - 2, torch.eye(21).tolist(), labels, 0.5)
+    assert metrics["roc_auc"] == 1.0
+    assert not any(name.startswith("roc_auc_") for name in metrics)
+
+
+def test_numbers_against_figures_worked_out_by_hand():
+    metrics = regression_figures([1.0, 2.0, 5.0], [1.0, 3.0, 5.0])
+    assert metrics == pytest.approx(
+        {"loss": 1 / 3, "mse": 1 / 3, "mae": 1 / 3, "r2": 1 - 1 / 8, "pearson": 8 / math.sqrt(8 * 26 / 3)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("predictions", "truth", "names"),
+    [
+        ([1.0, 2.0], [3.0, 3.0], {"loss", "mse", "mae"}),
+        ([2.0, 2.0], [1.0, 3.0], {"loss", "mse", "mae", "r2"}),
+        ([1.0], [2.0], {"loss", "mse", "mae"}),
+    ],
+)
+def test_figures_of_numbers_that_are_not_defined_are_left_out(
+    predictions: list[float], truth: list[float], names: set[str]
+):
+    metrics = regression_figures(predictions, truth)
+    assert metrics.keys() == names
+    assert all(math.isfinite(value) for value in metrics.values())
+
+
+def test_entities_are_right_only_as_a_whole():
+    truth = [["B-PER", "I-PER", "O", "B-LOC"], ["B-LOC", "O", "O", "O"]]
+    predictions = [["B-PER", "O", "O", "B-LOC"], ["I-LOC", "O", "B-ORG", "O"]]
+    metrics = entity_figures(truth, predictions)
+    # Of 3 entities 1 is found; of 3 predicted ones (an I- alone is none) 1 is right.
+    assert metrics == pytest.approx(
+        {"precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3, "accuracy": 5 / 8, "f1_LOC": 2 / 3, "f1_PER": 0.0}
+    )
+
+
+def test_where_there_is_no_entity_only_the_tags_are_judged():
+    assert entity_figures([["O", "O"]], [["O", "O"]]) == {"accuracy": 1.0}
+    assert entity_figures([["O", "O"]], [["O", "B-X"]]) == pytest.approx(
+        {"precision": 0.0, "recall": 0.0, "f1": 0.0, "accuracy": 0.5}
+    )
+
+
+@pytest.mark.parametrize("method", ["Balanced", "PerLabel"])
+def test_weights_of_labels(method: str):
+    stated = {"per_label": {"b": 3.0}} if method == "PerLabel" else {}
+    spec = ClassWeights.model_validate({"method": method, **stated})
+    single = label_weights(spec, ("a", "b", "c"), lambda: [6, 2, 0])
+    positive = positive_weights(spec, ("a", "b", "c"), 8, lambda: [6, 2, 0])
+    assert single == ([1.0, 3.0, 1.0] if stated else [8 / 12, 8 / 4, 1.0])
+    assert positive == ([1.0, 3.0, 1.0] if stated else [2 / 6, 6 / 2, 1.0])
+    assert label_weights(None, ("a", "b"), lambda: [1, 1]) is None

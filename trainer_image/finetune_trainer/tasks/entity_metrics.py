@@ -8,6 +8,7 @@ from seqeval.scheme import IOB2
 
 from finetune_trainer.tasks.iob2 import OUTSIDE
 
+FIGURES = {"f1": "f1-score", "precision": "precision", "recall": "recall"}
 MOST_TYPES = 20
 """With more types, figures of each would crowd out all others."""
 
@@ -22,13 +23,10 @@ def entity_figures(truth: list[list[str]], predictions: list[list[str]]) -> dict
     if all(tag == OUTSIDE for tags in (*truth, *predictions) for tag in tags):
         return metrics
     report: dict[str, dict[str, Any]] = classification_report(
-        truth, predictions, mode="strict", scheme=IOB2, zero_division=0, output_dict=True
+        truth, predictions, scheme=IOB2, zero_division=0, output_dict=True
     )
     means = {name: report.pop(name) for name in ("micro avg", "macro avg", "weighted avg")}
     overall = {name: float(means["micro avg"][key]) for name, key in FIGURES.items()}
     known = {name: float(entry["f1-score"]) for name, entry in report.items() if entry["support"]}
     by_type = {f"f1_{name}": known[name] for name in sorted(known)} if len(known) <= MOST_TYPES else {}
     return {**overall, **metrics, **by_type}
-
-
-FIGURES = {"f1": "f1-score", "precision": "precision", "recall": "recall"}

@@ -117,9 +117,7 @@ def test_regression_has_the_losses_of_a_plain_loop(site: Site):
         ({"method": "PerLabel", "perLabel": {"bad": 2.5}}, (2.5, 1.0)),
     ],
 )
-def test_class_weights_have_the_losses_of_a_plain_loop(
-    site: Site, spec: dict[str, Any], weights: tuple[float, float]
-):
+def test_class_weights_have_the_losses_of_a_plain_loop(site: Site, spec: dict[str, Any], weights: tuple[float, float]):
     rows = _imbalanced_rows()
     truth = torch.tensor([("bad", "good").index(row["label"]) for row in rows])
     assert truth.bincount().tolist() == [4, 12]

@@ -57,6 +57,23 @@ TASK_AND_TUNING = [
     ),
 ]
 
+PREFERENCES = [
+    (
+        {"task": "DPO", "dpo": {"labelSmoothing": 0.1}},
+        "spec.dpo.labelSmoothing: Invalid value: is only for lossType robust, exo_pair, aot or aot_unpaired; remove it"
+        " or set one of these",
+    ),
+    (
+        {"task": "DPO", "dpo": {"lossType": "exo_pair"}},
+        "spec.dpo.labelSmoothing: Invalid value: exo_pair needs labelSmoothing above 0, such as 0.001",
+    ),
+    (
+        {"task": "KTO", "training": {"batchSize": 1}},
+        "spec.training.batchSize: Invalid value: must be at least 2 for task KTO, which compares the rows of a batch"
+        " with each other",
+    ),
+]
+
 SOURCES = [
     (
         {"model": {"source": "https://host/model"}},
@@ -241,7 +258,7 @@ MISSING = [({block: None}, f"spec.{block}: Required value") for block in ("model
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [*TASK_AND_TUNING, *SOURCES, *LITERAL_SECRETS, *NUMBERS, *RESOURCES, *SIZES, *MISSING],
+    [*TASK_AND_TUNING, *PREFERENCES, *SOURCES, *LITERAL_SECRETS, *NUMBERS, *RESOURCES, *SIZES, *MISSING],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )
 def test_the_one_complaint_names_field_and_remedy(jobs: Jobs, change: dict[str, Any], message: str):

@@ -9,6 +9,7 @@ from finetune_api.keys import ConditionType, Phase
 from finetune_api.schema import ApiModel, Timestamp
 from finetune_api.secrets import SecretRef
 
+WarningText = Annotated[str, Field(max_length=1024)]
 MetricName = Annotated[str, Field(max_length=128)]
 
 
@@ -131,6 +132,9 @@ class FineTuneJobStatus(ApiModel):
     )
     progress: ProgressStatus | None = Field(None, description="How far it has come.")
     metrics: MetricsStatus | None = Field(None, description="Figures of the newest run.")
+    warnings: list[WarningText] | None = Field(
+        None, max_length=8, description="What is well to know about a run that goes on all the same."
+    )
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
     artifact: ArtifactStatus | None = Field(None, description="The newest published model.")
     serving: ServingStatus | None = Field(None, description="What is served.")

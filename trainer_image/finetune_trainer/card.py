@@ -4,12 +4,12 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.sources import parse_source
+from finetune_trainer.data.account import SHOWN_LABELS, data_lines
 from finetune_trainer.records import DataRecord, EvaluateRecord, ModelRecord, Results, Sample, TrainRecord
 from finetune_trainer.report import side_by_side
 from finetune_trainer.tasks import Recipe
 
 SHOWN_CHARACTERS = 400
-SHOWN_LABELS = 30
 
 
 def model_card(request: RunRequest, results: Results, recipe: Recipe) -> str:
@@ -20,12 +20,13 @@ def model_card(request: RunRequest, results: Results, recipe: Recipe) -> str:
         f"# {request.name}",
         _summary(request, results.model, train),
         "## Data",
-        _data(request, data),
+        "\n".join(data_lines(request.dataset, data, train.tokens)),
         "## Settings",
         _table(("setting", "value"), _settings(request, train)),
         "## Results on the held-out rows",
         _figures(evaluate),
         *_confusion(data, evaluate),
+        *_tested(evaluate),
         "## Samples",
         *(_sample(sample, base) for sample, base in side_by_side(evaluate)),
         "## How to use",
@@ -39,7 +40,7 @@ def _front_matter(request: RunRequest, evaluate: EvaluateRecord, pipeline_tag: s
     from huggingface_hub import EvalResult, ModelCardData
 
     source = parse_source(request.model.source)
-    data_name = request.dataset.train.source.rsplit("/", 1)[-1]
+    data_name = request.dataset.train.uris[0].rsplit("/", 1)[-1]
     results = [
         EvalResult(
             task_type=pipeline_tag, dataset_type="text", dataset_name=data_name, metric_type=name, metric_value=value
@@ -69,19 +70,6 @@ def _summary(request: RunRequest, model: ModelRecord, train: TrainRecord) -> str
     )
 
 
-def _data(request: RunRequest, data: DataRecord) -> str:
-    evaluation = request.dataset.evaluation
-    origin = f"`{evaluation.source}`" if evaluation.source else f"a share of {evaluation.fraction:g} of the same file"
-    labels = ", ".join(f"`{label}`" for label in data.labels[:SHOWN_LABELS])
-    more = ", …" if len(data.labels) > SHOWN_LABELS else ""
-    lines = [
-        f"- learnt from {data.train_rows} rows of `{request.dataset.train.source}`",
-        f"- judged by {data.evaluation_rows} rows: {origin}",
-        f"- labels: {labels}{more}" if labels else "",
-    ]
-    return "\n".join(line for line in lines if line)
-
-
 def _settings(request: RunRequest, train: TrainRecord) -> list[tuple[str, str]]:
     lora = request.tuning.lora.to_wire() if request.tuning.lora else {}
     settings = {"epochs done": f"{train.epochs:g}", **request.training.to_wire(), **lora}
@@ -94,6 +82,13 @@ def _figures(evaluate: EvaluateRecord) -> str:
     table = _table(("metric", "tuned", "base"), rows)
     note = evaluate.baseline.note if evaluate.baseline else "The base model was not measured."
     return f"{table}\n\n{note}" if note else table
+
+
+def _tested(evaluate: EvaluateRecord) -> list[str]:
+    if evaluate.test is None:
+        return []
+    rows = [(name, _figure(value)) for name, value in evaluate.test.metrics.items()]
+    return ["## Results on the test rows", _table(("metric", "tuned"), rows)]
 
 
 def _confusion(data: DataRecord, evaluate: EvaluateRecord) -> list[str]:

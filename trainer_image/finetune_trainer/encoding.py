@@ -68,7 +68,7 @@ def _write(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int, fo
     kept = write_arrow((lengths.counted(batch) for batch in batches), folder / ROWS_FILE)
     if not kept:
         raise BadData(
-            f"no row teaches anything within {max_length} tokens; raise spec.training.maxLength",
+            f"what the rows teach lies beyond {max_length} tokens, so nothing is learnt; raise spec.training.maxLength",
             "spec.training.maxLength",
         )
     # A long text may become several rows.

@@ -32,22 +32,27 @@ class Judge:
         self, data: DataRecord, model: ModelRecord, train: TrainRecord, baseline: Evaluation | None
     ) -> EvaluateRecord:
         """Judge the tuned model: the very files that will be published."""
-        return EvaluateRecord(self._evaluate("tuned", train.folder, data, model), baseline)
+        tuned = self._evaluate("tuned", train.folder, data, model)
+        test = self._evaluate("tuned", train.folder, data, model, data.test_file) if data.test_file else None
+        return EvaluateRecord(tuned, baseline, test)
 
-    def _evaluate(self, which: str, folder: str, data: DataRecord, model: ModelRecord) -> Evaluation:
+    def _evaluate(
+        self, which: str, folder: str, data: DataRecord, model: ModelRecord, test_file: str | None = None
+    ) -> Evaluation:
         on_gpu = self.device.name == "cuda" and self.device.bfloat16
         path = self.workspace.path(folder)
         how = LoadPlan("bfloat16" if on_gpu else "float32", self.request.training.seed)
         loaded = self.recipe.load(path, how, data.labels)
-        rows = list(load_rows(self.workspace.path(data.evaluation_file)))
+        rows = list(load_rows(self.workspace.path(test_file or data.evaluation_file)))
         plan = EvaluationPlan(
             self.device,
             self.batches.evaluation_size,
             self.request.training.max_length,
+            samples=test_file is None,
             models=self.workspace.model_folders(model),
         )
         evaluation = self.recipe.evaluate(loaded, rows, plan)
-        say("evaluate", f"{which} model: {figures(evaluation.metrics)}")
+        say("evaluate", f"{which} model{' on the test rows' if test_file else ''}: {figures(evaluation.metrics)}")
         return evaluation
 
 

@@ -33,7 +33,7 @@ from finetune_trainer.records import (
 )
 from finetune_trainer.storage import open_storage
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.train import Training
+from finetune_trainer.train import Training, warn_of_truncation
 from finetune_trainer.workspace import Workspace
 
 Record = TypeVar("Record")
@@ -127,6 +127,8 @@ class Pipeline:
     def _train(self, data: DataRecord, model: ModelRecord) -> TrainRecord:
         record = self._stage(Stage.TRAIN, TrainRecord, lambda: self._training().run(data, model))
         self.board.add_metrics(train=record.metrics)
+        if record.tokens:
+            warn_of_truncation(self.board, self.request, record.tokens)
         self.board.update(
             step=record.steps,
             total_steps=record.steps,
@@ -151,7 +153,7 @@ class Pipeline:
         record = self._stage(
             Stage.EVALUATE, EvaluateRecord, lambda: self._judge().evaluate_tuned(data, model, train, baseline)
         )
-        self.board.add_metrics(evaluation=record.tuned.metrics)
+        self.board.add_metrics(evaluation=record.metrics)
         return record
 
     def _export(self, results: Results) -> ExportRecord:
@@ -177,7 +179,7 @@ class Pipeline:
 
     def _finish(self, evaluate: EvaluateRecord) -> None:
         base = evaluate.baseline.metrics if evaluate.baseline else {}
-        for name, value in evaluate.tuned.metrics.items():
+        for name, value in evaluate.metrics.items():
             beside = f"{base[name]:>12.4g}" if name in base else ""
             say("result", f"{name:<12} tuned {value:>10.4g}" + (f"   base {beside}" if beside else ""))
         self.workspace.drop_intermediates()

@@ -6,6 +6,10 @@ from typing import Any
 from finetune_api.handoff import Metrics, Progress, Stage
 from finetune_trainer.log import say
 
+WARNINGS = 4
+WARNING_CHARACTERS = 300
+"""The termination report has little room."""
+
 
 class ProgressBoard:
     """The newest state. Written by the main thread, read by any."""
@@ -28,6 +32,14 @@ class ProgressBoard:
     def enter(self, stage: Stage) -> None:
         """Note that a stage begins."""
         self.update(stage=stage)
+
+    def warn(self, words: str) -> None:
+        """Add a warning, which log and status show; once, however often it is given."""
+        words = words[:WARNING_CHARACTERS]
+        known = self.progress.warnings
+        if words not in known and len(known) < WARNINGS:
+            say("warning", words)
+            self.update(warnings=[*known, words])
 
     def add_metrics(
         self,

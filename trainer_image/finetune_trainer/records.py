@@ -139,10 +139,20 @@ class TrainRecord:
 
 @dataclass(frozen=True)
 class EvaluateRecord:
-    """Tuned and base model side by side; no baseline if the spec asks for none."""
+    """Tuned and base model side by side; no baseline if the spec asks for none.
+
+    `test` is the tuned model on the test rows, if the spec names any.
+    """
 
     tuned: Evaluation
     baseline: Evaluation | None
+    test: Evaluation | None = None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The tuned model's figures; those on the test rows are called test_*."""
+        tested = self.test.metrics if self.test else {}
+        return {**self.tuned.metrics, **{f"test_{name}": value for name, value in tested.items()}}
 
 
 @dataclass(frozen=True)

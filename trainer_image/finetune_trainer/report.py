@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from finetune_api.handoff import RunRequest
+from finetune_trainer.data.account import data_report
 from finetune_trainer.records import EvaluateRecord, Evaluation, Results, Sample
 
 SHOWN_LOSSES = 500
@@ -24,13 +25,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "architecture": model.architecture,
             "weightDtype": model.weight_dtype,
         },
-        "data": {
-            "train": ", ".join(request.dataset.train.uris),
-            "evaluation": request.dataset.evaluation.to_wire(),
-            "trainRows": data.train_rows,
-            "evaluationRows": data.evaluation_rows,
-            "labels": list(data.labels),
-        },
+        "data": data_report(request.dataset, data, train.tokens),
         "tuning": request.tuning.to_wire(),
         "training": {
             **request.training.to_wire(),
@@ -44,6 +39,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
         },
         "evaluation": _as_data(evaluate.tuned),
         "baseline": _as_data(evaluate.baseline) if evaluate.baseline else None,
+        "test": _as_data(evaluate.test) if evaluate.test else None,
     }
 
 

@@ -1,27 +1,27 @@
 """Stage Train: learn, with checkpoints, and leave the tuned model merged and in safetensors."""
 
-import gc
 import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_api.training import DEFAULT_EPOCHS, TrainingSpec
-from finetune_api.tuning import TuningMethod
-from finetune_trainer import checkpoints, tuning
+from finetune_trainer import adapters, checkpoints, tuning
+from finetune_trainer.answers import answers, questions
+from finetune_trainer.arguments import training_arguments
 from finetune_trainer.batches import Batches
+from finetune_trainer.data.account import truncation_warning
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
 from finetune_trainer.encoding import Encoded, encode_rows
 from finetune_trainer.errors import NonFiniteLoss, Preempted
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.log import say
+from finetune_trainer.merging import Merge
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
-from finetune_trainer.records import DataRecord, ModelRecord, TrainRecord
+from finetune_trainer.records import DataRecord, MergeRecord, ModelRecord, TokenCounts, TrainRecord
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
 from finetune_trainer.workspace import Workspace
@@ -42,18 +42,18 @@ class Training:
     def run(self, data: DataRecord, model: ModelRecord) -> TrainRecord:
         """Train, resuming from the newest complete checkpoint if there is one.
 
-        Raises Preempted once a checkpoint is saved, NonFiniteLoss, BadSpec, BadData.
+        Raises Preempted once a checkpoint is saved, NonFiniteLoss, MergeMismatch, BadSpec, BadData.
         """
-        base = self.workspace.path(model.folder)
-        loaded = self.recipe.load(base, self._load_plan(), data.labels)
-        learner = tuning.prepare(loaded, self.request.tuning, self.request.training, self.recipe.peft_task_type)
+        plan = tuning.load_plan(self.request.tuning, self.request.training, self.device)
+        loaded = self.recipe.load(self.workspace.path(model.folder), plan, data.labels)
+        learner = self._prepare(loaded)
         trainable, total = tuning.count_parameters(learner)
         self.board.update(trainable_parameters=trainable)
         encoded = self._encode(loaded, data)
         trainer = self._build_trainer(Loaded(learner, loaded.tokenizer), loaded, encoded.rows, data, model)
         say("train", f"{trainable:,} of {total:,} parameters learn")
         resumed = self._fit(trainer)
-        record = TrainRecord(
+        return TrainRecord(
             folder=self.workspace.relative(self.workspace.tuned),
             steps=trainer.state.global_step,
             epochs=round(float(trainer.state.epoch or 0), 4),
@@ -63,16 +63,21 @@ class Training:
             resumed_from_step=resumed,
             loss_history=_losses(trainer.state.log_history),
             tokens=encoded.counts,
+            merge=self._save(trainer, loaded, plan, data, model),
         )
-        self._save(trainer, loaded, data, model)
-        return record
 
-    def _load_plan(self) -> LoadPlan:
-        return LoadPlan(tuning.training_dtype(self.request.tuning, self.device), self.request.training.seed)
+    def _prepare(self, loaded: Loaded) -> Any:
+        learner = tuning.prepare(loaded, self.request.tuning, self.request.training, self.recipe.peft_task_type)
+        adapter = self.request.tuning.adapter
+        if adapter and adapter.changes_base:
+            adapters.save_start(learner, self.workspace.adapter)
+        return learner
 
     def _encode(self, loaded: Loaded, data: DataRecord) -> Encoded:
         rows, length = load_rows(self.workspace.path(data.train_file)), self.request.training.max_length
-        return encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
+        encoded = encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
+        warn_of_truncation(self.board, self.request, encoded.counts)
+        return encoded
 
     def _build_trainer(self, learner: Loaded, loaded: Loaded, rows: Any, data: DataRecord, model: ModelRecord) -> Any:
         from transformers import PrinterCallback
@@ -97,6 +102,7 @@ class Training:
         )
         trainer = self.recipe.build_trainer(parts)
         trainer.remove_callback(PrinterCallback)
+        tuning.hold_in_float32(trainer.model)
         return trainer
 
     def _evaluator(self, loaded: Loaded, data: DataRecord, model: ModelRecord) -> Callable[[Any], dict[str, float]]:
@@ -129,54 +135,40 @@ class Training:
             raise Preempted(f"told to stop; saved a checkpoint at step {state.global_step} of {state.max_steps}")
         return resumed
 
-    def _save(self, trainer: Any, loaded: Loaded, data: DataRecord, model: ModelRecord) -> None:
-        """Write the tuned model in the number format of the base model's weights."""
+    def _save(
+        self, trainer: Any, loaded: Loaded, plan: LoadPlan, data: DataRecord, model: ModelRecord
+    ) -> MergeRecord | None:
+        """Write the tuned model in the number format of the base model's weights. Raises MergeMismatch."""
         import torch
 
         tuned = trainer.accelerator.unwrap_model(trainer.model)
-        if self.request.tuning.method is TuningMethod.LORA:
-            adapter = self.workspace.folder / "adapter"
-            tuned.save_pretrained(adapter)
-            del tuned, trainer
-            gc.collect()
-            plan = LoadPlan("float32", self.request.training.seed)
-            fresh = self.recipe.load(self.workspace.path(model.folder), plan, data.labels)
-            tuned = tuning.merge_adapter(fresh.model, adapter)
-        shutil.rmtree(self.workspace.tuned, ignore_errors=True)
-        tuned = tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype))
-        tuned.save_pretrained(self.workspace.tuned)
-        loaded.tokenizer.save_pretrained(self.workspace.tuned)
+        folder = self.workspace.tuned
+        shutil.rmtree(folder, ignore_errors=True)
+        merged = None
+        if self.request.tuning.adapter is None:
+            tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype)).save_pretrained(folder)
+        else:
+            merged = self._merge(tuned, loaded, plan, data, model)
+        loaded.tokenizer.save_pretrained(folder)
+        return merged
+
+    def _merge(self, tuned: Any, loaded: Loaded, plan: LoadPlan, data: DataRecord, model: ModelRecord) -> MergeRecord:
+        """Merge the adapters into the base model in full precision; what learnt is dropped before, to free memory."""
+        rows = list(load_rows(self.workspace.path(data.evaluation_file)))
+        asked = questions(self.recipe, rows, loaded, self.request.training.max_length)
+        learnt = answers(tuned, asked, self.device)
+        adapters.save(tuned, self.workspace.adapter)
+        tuning.release(tuned)
+        base = self.workspace.path(model.folder)
+        merge = Merge(self.request, self.recipe, self.device, base, data.labels, plan, model.weight_dtype)
+        return merge.run(self.workspace.adapter, asked, learnt, self.workspace.tuned)
 
 
-def training_arguments(spec: TrainingSpec, batches: Batches, device: Device, output: Path) -> dict[str, Any]:
-    """Return transformers' TrainingArguments for the spec."""
-    return {
-        "output_dir": str(output),
-        "num_train_epochs": spec.epochs or DEFAULT_EPOCHS,
-        "max_steps": spec.max_steps or -1,
-        "learning_rate": spec.learning_rate,
-        "lr_scheduler_type": spec.lr_scheduler_type.lower(),
-        "warmup_steps": spec.warmup_ratio,
-        "weight_decay": spec.weight_decay,
-        "max_grad_norm": spec.max_grad_norm,
-        "per_device_train_batch_size": batches.size,
-        "gradient_accumulation_steps": batches.accumulation,
-        "gradient_checkpointing": spec.gradient_checkpointing,
-        "bf16": device.bfloat16,
-        "use_cpu": device.name == "cpu",
-        "seed": spec.seed,
-        "data_seed": spec.seed,
-        "logging_steps": spec.logging_interval_steps,
-        "logging_nan_inf_filter": False,
-        "include_num_input_tokens_seen": "non_padding",
-        "save_strategy": "steps",
-        "save_steps": spec.checkpoint_interval_steps,
-        "eval_strategy": "no",
-        "dataloader_pin_memory": device.name == "cuda",
-        "remove_unused_columns": False,
-        "disable_tqdm": True,
-        "report_to": "none",
-    }
+def warn_of_truncation(board: ProgressBoard, request: RunRequest, tokens: TokenCounts) -> None:
+    """Tell, in log and status, if more of the training rows was cut off than the spec allows."""
+    words = truncation_warning(tokens, request.dataset.truncation_warning_share, request.training.max_length)
+    if words:
+        board.warn(words)
 
 
 def _losses(history: list[dict[str, float]]) -> tuple[tuple[int, float], ...]:

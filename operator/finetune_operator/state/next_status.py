@@ -19,7 +19,7 @@ from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.failure import attempts
 from finetune_operator.state.observed import Observed, condition
-from finetune_operator.state.progress import metrics_status, progress_status, score
+from finetune_operator.state.progress import metrics_status, progress_status, score, warnings
 from finetune_operator.state.rollout import Rollout
 from finetune_operator.state.run import Run, RunState, launched_as
 from finetune_operator.state.story import Problem, Story
@@ -82,6 +82,7 @@ def compose(
         sources=list(job.sources) or None,
         progress=shown,
         metrics=metrics,
+        warnings=warnings(progress, previous.warnings if same_run else None),
         score=score(job.spec.options, metrics),
         artifact=run.artifact,
         serving=rollout.status,

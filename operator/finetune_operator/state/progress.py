@@ -10,6 +10,8 @@ from finetune_api.tasks import TaskOptions
 METRIC_LIMIT = 64
 METRIC_NAME_LIMIT = 128
 SIGNIFICANT_DIGITS = 6
+WARNING_LIMIT = 8
+WARNING_CHARACTERS = 1024
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
@@ -55,6 +57,12 @@ def metrics_status(newest: Metrics | None, known: MetricsStatus | None) -> Metri
         baseline=_figures(newest.baseline) or known.baseline,
     )
     return merged if merged != MetricsStatus() else None
+
+
+def warnings(progress: Progress | None, known: list[str] | None) -> list[str] | None:
+    """Return what the newest pod warns of, and from before what was not said again."""
+    said = dict.fromkeys([*(known or ()), *(progress.warnings if progress else ())])
+    return [words[:WARNING_CHARACTERS] for words in said][:WARNING_LIMIT] or None
 
 
 def score(options: TaskOptions, metrics: MetricsStatus | None) -> str | None:

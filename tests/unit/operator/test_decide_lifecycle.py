@@ -82,6 +82,18 @@ def test_silent_pod_keeps_the_progress_that_was_known():
     assert is_idle(scene.decide())
 
 
+def test_a_warning_of_the_pod_stays_in_the_status_of_its_run():
+    words = "12 % of the training rows' tokens were cut off"
+    scene = Scene()
+    scene.act()
+    scene.running_pod()
+    scene.says(Stage.TRAIN, step=50, warnings=[words]).act()
+    assert scene.status["warnings"] == [words]
+    scene.says(Stage.DATA, total=None).act()
+    assert scene.status["warnings"] == [words]
+    assert is_idle(scene.decide())
+
+
 def test_success_is_told_with_figures_artifact_and_score():
     scene = Scene().succeeds()
     assert scene.status["phase"] == "Succeeded"

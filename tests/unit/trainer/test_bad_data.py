@@ -5,51 +5,29 @@ from typing import Any
 
 import pytest
 
-from finetune_api.handoff import RunRequest
-from finetune_trainer.data.rows import load_rows
-from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.tasks import recipe_for
-from finetune_trainer.storage import Access
-from finetune_trainer.workspace import Workspace
 from tests.builders import merge
+from tests.unit.trainer import stage_data
+from tests.unit.trainer.stage_data import REQUEST, write
 
-REQUEST: dict[str, Any] = {
-    "namespace": "default",
-    "name": "job",
-    "uid": "uid",
-    "runId": "run",
-    "model": {"source": "pvc://models/base"},
-    "task": "SequenceClassification",
-    "dataset": {"train": {"source": "pvc://data/train.csv"}, "evaluation": {"fraction": 0.5}},
-    "output": {"destination": "pvc://out/x"},
-}
 GOOD_CSV = "text,label\nfine film,good\npoor film,bad\ngreat,good\nawful,bad\n"
 
 
 def prepare(folder: Path, content: str | bytes, **changes: Any):
     """Run stage Data over a file of that content; return the record and the workspace."""
-    request = RunRequest.model_validate(merge(REQUEST, changes))
-    write(folder, (request.dataset.train.source or "").removeprefix("pvc://data/"), content)
-    workspace = Workspace(folder / "workspace", "run", "uid")
-
-    def access(field: str, revision: str | None) -> Access:
-        return Access(field, volumes=folder, revision=revision)
-
-    return prepare_data(request.dataset, access, recipe_for(request), workspace), workspace
-
-
-def write(folder: Path, name: str, content: str | bytes) -> None:
-    """Put a file on the volume of claim data."""
-    path = folder / "data" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    _write_train(folder, content, changes)
+    return stage_data.prepare(folder, **changes)
 
 
 def rows_of(folder: Path, content: str | bytes, **changes: Any) -> list[dict[str, Any]]:
     """Return all rows, those held out first."""
-    record, workspace = prepare(folder, content, **changes)
-    return [*load_rows(workspace.path(record.evaluation_file)), *load_rows(workspace.path(record.train_file))]
+    _write_train(folder, content, changes)
+    return stage_data.rows_of(folder, **changes)
+
+
+def _write_train(folder: Path, content: str | bytes, changes: dict[str, Any]) -> None:
+    dataset = merge(REQUEST, changes)["dataset"]
+    write(folder, dataset["train"]["source"].removeprefix("pvc://data/"), content)
 
 
 CLASSIFICATION_CASES = {

@@ -1,4 +1,4 @@
-"""The part of the Hugging Face Hub's HTTP API that downloads of models use, over a local folder."""
+"""The part of the Hugging Face Hub's HTTP API that downloads of models and datasets use, over a local folder."""
 
 import hashlib
 import json
@@ -17,7 +17,9 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 @dataclass
 class Hub:
-    """One repository at one commit, with a branch and a tag; `token` makes it private, `failures` are answered 503.
+    """One repository (datasets/… is one of data) at one commit, with a branch and a tag.
+
+    `token` makes it private, `failures` are answered 503.
 
     While `stalled`, files do not arrive.
     """
@@ -45,7 +47,7 @@ class Hub:
         if path.startswith("/api/"):
             siblings = [{"rfilename": entry["path"], "size": entry["size"]} for entry in self._tree()]
             return 200, {}, json.dumps({"id": self.repository, "sha": COMMIT, "siblings": siblings}).encode()
-        return self._file(self.folder / path.split("?", maxsplit=1)[0].rsplit("/", 1)[1])
+        return self._file(self.folder / re.sub(r"^.*/resolve/[^/]+/", "", path.split("?", maxsplit=1)[0]))
 
     def _tree(self) -> list[dict[str, Any]]:
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())

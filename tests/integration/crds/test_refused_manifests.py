@@ -57,6 +57,21 @@ TASK_AND_TUNING = [
     ),
 ]
 
+LANGUAGE_MODELS = [
+    (
+        {"training": {"packing": True}},
+        "spec.training.packing: Forbidden: is only for tasks CausalLM and SFT; remove it",
+    ),
+    (
+        {"task": "SFT", "sft": {"chatTemplate": "{{ text }}"}},
+        "spec.sft.chatTemplate: Invalid value: is no chat template: expected Jinja that goes through messages",
+    ),
+    (
+        {"task": "CausalLM", "causalLM": {"overflow": "Wrap"}},
+        'spec.causalLM.overflow: Unsupported value: "Wrap": supported values: "Split", "Truncate"',
+    ),
+]
+
 PREFERENCES = [
     (
         {"task": "DPO", "dpo": {"labelSmoothing": 0.1}},
@@ -71,6 +86,38 @@ PREFERENCES = [
         {"task": "KTO", "training": {"batchSize": 1}},
         "spec.training.batchSize: Invalid value: must be at least 2 for task KTO, which compares the rows of a batch"
         " with each other",
+    ),
+]
+
+CLASSIFICATION = [
+    (
+        {"sequenceClassification": {"threshold": 0.4}},
+        "spec.sequenceClassification.threshold: Forbidden: is only for problemType MultiLabel; remove it or set"
+        " problemType: MultiLabel",
+    ),
+    (
+        {"sequenceClassification": {"problemType": "MultiLabel", "threshold": 1}},
+        "spec.sequenceClassification.threshold: Invalid value: 1: spec.sequenceClassification.threshold in body should"
+        " be less than 1",
+    ),
+    (
+        {"sequenceClassification": {"problemType": "Regression", "classWeights": {"method": "Balanced"}}},
+        "spec.sequenceClassification.classWeights: Forbidden: is not for problemType Regression, whose texts have"
+        " numbers and no labels; remove it",
+    ),
+    (
+        {"sequenceClassification": {"classWeights": {"method": "Balanced", "perLabel": {"good": 2}}}},
+        "spec.sequenceClassification.classWeights.perLabel: Invalid value: is for method PerLabel, which needs it;"
+        " Balanced takes the weights from the data",
+    ),
+    (
+        {"sequenceClassification": {"classWeights": {"method": "PerLabel", "perLabel": {"good": 0}}}},
+        "spec.sequenceClassification.classWeights.perLabel.good: Invalid value: 0:"
+        " spec.sequenceClassification.classWeights.perLabel.good in body should be greater than 0",
+    ),
+    (
+        {"task": "TokenClassification", "tokenClassification": {"entityTypes": ["PER", "PER"]}},
+        'spec.tokenClassification.entityTypes[1]: Duplicate value: "PER"',
     ),
 ]
 
@@ -258,7 +305,17 @@ MISSING = [({block: None}, f"spec.{block}: Required value") for block in ("model
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [*TASK_AND_TUNING, *PREFERENCES, *SOURCES, *LITERAL_SECRETS, *NUMBERS, *RESOURCES, *SIZES, *MISSING],
+    [
+        *TASK_AND_TUNING,
+        *CLASSIFICATION,
+        *PREFERENCES,
+        *SOURCES,
+        *LITERAL_SECRETS,
+        *NUMBERS,
+        *RESOURCES,
+        *SIZES,
+        *MISSING,
+    ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )
 def test_the_one_complaint_names_field_and_remedy(jobs: Jobs, change: dict[str, Any], message: str):

@@ -1,10 +1,12 @@
-"""A sequence classifier: texts to labels with probabilities."""
+"""A sequence classifier: texts to labels with probabilities, or to numbers."""
 
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+
+from finetune_api.tasks.sequence_classification import DEFAULT_THRESHOLD
 
 BATCH_SIZE = 32
 
@@ -12,18 +14,23 @@ BATCH_SIZE = 32
 class Classifier:
     """A loaded model with its tokenizer; `classify` may be called from many threads."""
 
+    described: ClassVar[str] = "a classifier; use /v1/classify"
+
     def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self.context_tokens = context_tokens
         self._labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self._multi_label = model.config.problem_type == "multi_label_classification"
+        self._threshold: float | None = getattr(model.config, "threshold", None)
+        self.ranks_labels = model.config.problem_type != "regression"
 
     def classify(self, texts: list[str], top_k: int | None, cancelled: threading.Event) -> Iterator[dict[str, Any]]:
         """Yield for each text its best label and the scores of all (or the `top_k` best), highest first.
 
-        Scores are probabilities in [0, 1]; they add up to 1 unless the model is a multi-label one. `truncated` says
-        that the text was longer than the model can read.
+        Scores are probabilities in [0, 1]; they add up to 1 unless the model is a multi-label one, whose `labels` are
+        all those that reach its threshold. A regression model's `score` is the number that it tells. `truncated`
+        says that the text was longer than the model can read.
         """
         for start in range(0, len(texts), BATCH_SIZE):
             if cancelled.is_set():
@@ -36,6 +43,10 @@ class Classifier:
         )
         with torch.inference_mode():
             logits = self._model(**batch.to(self._model.device)).logits.float()
+        if not self.ranks_labels:
+            for number, encoding in zip(logits[:, 0].tolist(), batch.encodings, strict=True):
+                yield {"score": number, "truncated": bool(encoding.overflowing)}
+            return
         probabilities = torch.sigmoid(logits) if self._multi_label else torch.softmax(logits, dim=-1)
         for row, encoding in zip(probabilities.tolist(), batch.encodings, strict=True):
             yield self._result(row, top_k, truncated=bool(encoding.overflowing))
@@ -43,4 +54,8 @@ class Classifier:
     def _result(self, row: list[float], top_k: int | None, truncated: bool) -> dict[str, Any]:
         ranked = sorted(zip(self._labels, row, strict=True), key=lambda pair: -pair[1])
         scores = [{"label": label, "score": score} for label, score in ranked[:top_k]]
-        return {**scores[0], "scores": scores, "truncated": truncated}
+        result: dict[str, Any] = {**scores[0], "scores": scores, "truncated": truncated}
+        if self._multi_label:
+            least = DEFAULT_THRESHOLD if self._threshold is None else self._threshold
+            result["labels"] = [label for label, score in ranked if score >= least]
+        return result

@@ -14,8 +14,6 @@ from tests.e2e.trainer.trainer_process import Site
 pytestmark = pytest.mark.e2e
 
 BETA = 0.4
-MERGING = {"prompt": "a terrible sto", "chosen": "ry, told with care", "rejected": "p"}
-"""The prompt's last letters and the answer's first ones are one token."""
 
 
 def test_the_losses_are_those_of_a_plain_loop(site: Site):
@@ -46,13 +44,6 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site):
     assert figures["nll_loss"] == pytest.approx(nll.item(), abs=1e-4)
     assert figures["loss"] == pytest.approx(loss_of(logits).item(), abs=1e-4)
     assert figures["logps_accuracy"] == (chosen > rejected).float().mean().item()
-
-
-def test_words_that_merge_across_the_boundary_do_no_harm(site: Site):
-    tokenizer = AutoTokenizer.from_pretrained(site.volumes / "models/decoder")
-    prompt, whole = (tokenizer(text)["input_ids"] for text in (MERGING["prompt"], MERGING["prompt"] + MERGING["chosen"]))
-    assert whole[: len(prompt)] != prompt
-    site.run(site.job(**_job(site, [MERGING, *PAIRS[:1]]), training={"epochs": None, "maxSteps": 1})).succeeded()
 
 
 def _job(site: Site, rows: list[dict[str, str]]) -> dict[str, Any]:

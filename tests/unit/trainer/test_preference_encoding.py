@@ -1,0 +1,83 @@
+"""Prompts and answers in token ids: where the answer begins, and what is cut off."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer
+
+from finetune_api.handoff import RunRequest
+from finetune_trainer.loading import Loaded
+from finetune_trainer.tasks import recipe_for
+from tests.e2e.trainer.tiny_models import make_decoder
+
+PAIR = {"prompt": "a warm film", "chosen": " with care", "rejected": " with neither wit nor care"}
+MERGING = {"prompt": "a terrible sto", "chosen": "ry, told with care", "rejected": "p"}
+CHAT = {
+    "prompt": [{"role": "user", "content": "a warm film"}],
+    "chosen": [{"role": "assistant", "content": "with care"}],
+    "rejected": [{"role": "assistant", "content": "with wit"}],
+}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A byte-level tokenizer that knows a few words, with a chat template."""
+    folder: Path = tmp_path_factory.mktemp("decoder")
+    make_decoder(folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _encode(tokenizer: Any, row: dict[str, Any], max_length: int = 64, task: str = "DPO") -> list[dict[str, Any]]:
+    request = RunRequest.model_validate(
+        {
+            "namespace": "default",
+            "name": "job",
+            "uid": "uid",
+            "runId": "run",
+            "model": {"source": "pvc://models/base"},
+            "task": task,
+            "dataset": {"train": {"source": "pvc://data/train.jsonl"}},
+            "output": {"destination": "pvc://out/x"},
+        }
+    )
+    config = SimpleNamespace(max_position_embeddings=64)
+    return recipe_for(request).encode([row], Loaded(SimpleNamespace(config=config), tokenizer), max_length)
+
+
+@pytest.mark.parametrize("row", [PAIR, MERGING], ids=["apart", "merging"])
+def test_prompt_and_answer_are_the_tokens_of_the_whole(tokenizer: Any, row: dict[str, str]):
+    [encoded] = _encode(tokenizer, row)
+    for answer in ("chosen", "rejected"):
+        whole = [*tokenizer(row["prompt"] + row[answer])["input_ids"], tokenizer.eos_token_id]
+        assert encoded["prompt_ids"] + encoded[f"{answer}_ids"] == whole
+    assert encoded["truncated_tokens"] == 0
+
+
+def test_an_answer_that_swallows_the_prompts_end_takes_it_from_both(tokenizer: Any):
+    alone = tokenizer(MERGING["prompt"])["input_ids"]
+    [encoded] = _encode(tokenizer, MERGING)
+    assert len(encoded["prompt_ids"]) < len(alone)
+    assert encoded["rejected_ids"][0] == alone[len(encoded["prompt_ids"])]
+
+
+def test_a_chat_begins_its_answer_where_the_template_prompts_for_it(tokenizer: Any):
+    [encoded] = _encode(tokenizer, CHAT)
+    assert tokenizer.decode(encoded["prompt_ids"]) == "<|user|>a warm film</s><|assistant|>"
+    assert tokenizer.decode(encoded["chosen_ids"]) == "with care</s>"
+
+
+def test_long_answers_lose_their_ends_and_rows_without_room_are_left_out(tokenizer: Any):
+    [whole] = _encode(tokenizer, PAIR)
+    room = len(whole["prompt_ids"])
+    [cut] = _encode(tokenizer, PAIR, max_length=room + 1)
+    assert (cut["chosen_ids"], cut["rejected_ids"]) == (whole["chosen_ids"][:1], whole["rejected_ids"][:1])
+    assert cut["truncated_tokens"] == len(whole["chosen_ids"]) + len(whole["rejected_ids"]) - 2
+    assert _encode(tokenizer, PAIR, max_length=room) == []
+
+
+def test_a_judged_answer_keeps_its_mark(tokenizer: Any):
+    [encoded] = _encode(tokenizer, {"prompt": "a", "completion": " warm", "label": False}, task="KTO")
+    assert encoded["label"] is False
+    assert encoded["completion_ids"][-1] == tokenizer.eos_token_id

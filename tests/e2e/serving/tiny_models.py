@@ -4,13 +4,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
     LlamaConfig,
     LlamaForCausalLM,
+    LlamaForSequenceClassification,
     PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 from finetune_trainer.artifact import Manifest, write_manifest
@@ -24,6 +27,8 @@ QUESTION = "Where is the best coffee?"
 ANSWER = "The best café ☕ is by the river.\nIt opens at seven, closes at nine."
 CONTEXT_TOKENS = 256
 STORY = "One two three four five six seven eight nine ten eleven twelve."
+PREFIX = "headline: "
+HEADLINES = {"It will rain.": "Rain ☂ comes", "The pool shuts.": "Pool shut", "Bus four is late.": "Bus late"}
 TEXTS = {
     "negative": ["awful film", "bad and boring", "a sad bad plot"],
     "positive": ["great film", "a good time", "good fun"],
@@ -116,3 +121,40 @@ def _publish(model: Any, tokenizer: Any, folder: Path) -> Manifest:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return write_manifest(folder)
+
+
+def publish_reward_model(folder: Path) -> Manifest:
+    """Save a Llama with one random output, as task Reward names it."""
+    tokenizer = _tokenizer()
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.model_max_length = 32
+    config = _llama(tokenizer, context_tokens=32).config
+    config.num_labels, config.id2label, config.label2id = 1, {0: "reward"}, {"reward": 0}
+    return _publish(LlamaForSequenceClassification(config), tokenizer, folder)
+
+
+def publish_encoder_decoder(folder: Path, beams: int) -> Manifest:
+    """Overfit a T5 on headlines for three notices behind the prefix `headline: `, and save it with its search."""
+    tokenizer = _tokenizer()
+    tokenizer.model_max_length = 48
+    tokenizer._tokenizer.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, 2)])
+    ends = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=len(tokenizer),
+        d_model=64,
+        d_kv=16,
+        d_ff=128,
+        num_layers=1,
+        num_heads=4,
+        dropout_rate=0.0,
+        decoder_start_token_id=tokenizer.pad_token_id,
+        **ends,
+    )
+    model = T5ForConditionalGeneration(config)
+    batch = tokenizer([PREFIX + notice for notice in HEADLINES], padding=True, return_tensors="pt")
+    labels = tokenizer(list(HEADLINES.values()), padding=True, return_tensors="pt")["input_ids"]
+    _train(model, {**batch, "labels": labels.masked_fill(labels == tokenizer.pad_token_id, -100)}, steps=80)
+    model.config.prefix = PREFIX
+    model.generation_config.num_beams, model.generation_config.max_new_tokens = beams, 24
+    return _publish(model, tokenizer, folder)

@@ -45,7 +45,7 @@ def test_code_in_the_folder_is_never_run(tmp_path: Path):
 def test_another_architecture_is_named(tmp_path: Path):
     publish_classifier(tmp_path)
     _change_config(tmp_path, architectures=["BertForMaskedLM"])
-    with pytest.raises(BadSpec, match=r"'BertForMaskedLM'.*expected a sequence classifier or a causal language model"):
+    with pytest.raises(BadSpec, match=r"'BertForMaskedLM'.*expected a classifier, a reward model, a causal"):
         load_model(tmp_path)
 
 

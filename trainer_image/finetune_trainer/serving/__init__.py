@@ -1,4 +1,5 @@
-"""The inference server: a classifier at /v1/classify, a language model at OpenAI's paths.
+"""The inference server: a classifier at /v1/classify, a reward model at /v1/score, others at OpenAI's paths.
 
-command → server (process, signals) → app (routes) → completions | classify → workers → language | classifier
+command → server (process, signals) → app (routes) → completions | classify | score → workers → one of
+language | encoder_decoder | classifier | scorer
 """

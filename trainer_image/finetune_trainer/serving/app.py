@@ -6,6 +6,7 @@ from finetune_trainer.serving.body import STATE
 from finetune_trainer.serving.classify import classify
 from finetune_trainer.serving.completions import chat_completions, completions
 from finetune_trainer.serving.middleware import errors_as_json, measured
+from finetune_trainer.serving.score import score
 from finetune_trainer.serving.state import ServerState
 
 
@@ -20,6 +21,7 @@ def build_app(state: ServerState, max_body_bytes: int) -> web.Application:
             web.get("/v1/models", _models),
             web.get("/v1/models/{model}", _model),
             web.post("/v1/classify", classify),
+            web.post("/v1/score", score),
             web.post("/v1/completions", completions),
             web.post("/v1/chat/completions", chat_completions),
         ]

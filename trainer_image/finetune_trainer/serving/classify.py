@@ -5,18 +5,20 @@ import threading
 from aiohttp import web
 
 from finetune_trainer.serving.body import STATE, read_body
-from finetune_trainer.serving.errors import ApiError
+from finetune_trainer.serving.errors import ApiError, wrong_route
 from finetune_trainer.serving.requests import ClassifyRequest
 from finetune_trainer.serving.workers import Emit
 
 
 async def classify(request: web.Request) -> web.Response:
-    """Answer with a label and probabilities for each input, in the order of the inputs."""
+    """Answer with labels and probabilities, entities, or a number for each input, in the order of the inputs."""
     state = request.app[STATE]
     body = await read_body(request, ClassifyRequest)
     model = state.served_model(body.model)
     if not hasattr(model, "classify"):
-        raise ApiError(400, f"{state.name!r} is a language model; use /v1/completions or /v1/chat/completions", "model")
+        raise wrong_route(state.name, model)
+    if body.top_k and not model.ranks_labels:
+        raise ApiError(400, f"top_k: {state.name!r} ranks no labels; leave it out", "top_k")
 
     def work(emit: Emit, cancelled: threading.Event) -> None:
         for result in model.classify(body.input, body.top_k, cancelled):

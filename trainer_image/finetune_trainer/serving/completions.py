@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 
 from finetune_trainer.serving.body import STATE, read_body
-from finetune_trainer.serving.errors import ApiError
+from finetune_trainer.serving.errors import wrong_route
 from finetune_trainer.serving.middleware import internal_error
 from finetune_trainer.serving.replies import ChatReply, CompletionReply, Reply, usage
 from finetune_trainer.serving.requests import ChatRequest, CompletionRequest, GenerationRequest
@@ -75,7 +75,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
 def _language_model(state: ServerState, body: GenerationRequest) -> "LanguageModel":
     model = state.served_model(body.model)
     if not hasattr(model, "generate"):
-        raise ApiError(400, f"{state.name!r} is a classifier; use /v1/classify", "model")
+        raise wrong_route(state.name, model)
     return cast("LanguageModel", model)
 
 

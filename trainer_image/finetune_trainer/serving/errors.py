@@ -29,6 +29,11 @@ class ApiError(Exception):
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
+def wrong_route(name: str, model: Any) -> ApiError:
+    """Return the refusal of a request that this kind of model cannot answer; it names the route to use."""
+    return ApiError(400, f"{name!r} is {model.described}", "model")
+
+
 def from_validation(error: ValidationError) -> ApiError:
     """Turn the first finding of a request model into a refusal that names field, what was found and expected."""
     finding = error.errors(include_url=False)[0]

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jinja2 import TemplateError
@@ -26,6 +26,8 @@ class Outcome:
 
 class LanguageModel:
     """A loaded model with its tokenizer; `generate` may be called from many threads."""
+
+    described: ClassVar[str] = "a language model; use /v1/completions or /v1/chat/completions"
 
     def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
         self._model = model
@@ -79,19 +81,27 @@ class LanguageModel:
         self, prompt_ids: list[int], sampling: Sampling, emit: Callable[[str], None], cancelled: threading.Event
     ) -> Outcome:
         """Continue the prompt, handing text to `emit` as it is made; stop early once `cancelled` is set."""
-        writer = TextWriter(self._tokenizer, prompt_ids, sampling.stop, emit, cancelled)
+        before = self._before(prompt_ids)
+        writer = TextWriter(self._tokenizer, before, sampling.stop, emit, cancelled)
         device = self._model.device
         inputs = torch.tensor([prompt_ids], device=device)
         sequence = self._model.generate(
             inputs,
             attention_mask=torch.ones_like(inputs),
-            generation_config=GenerationConfig(max_new_tokens=sampling.max_tokens, do_sample=False),
+            generation_config=GenerationConfig(max_new_tokens=sampling.max_tokens, do_sample=False, num_beams=1),
             logits_processor=logits_processors(sampling, device),
             stopping_criteria=StoppingCriteriaList([writer]),
-        )[0]
+        )[0].tolist()
+        return self._finished(writer, sequence[len(before) :])
+
+    def _before(self, prompt_ids: list[int]) -> list[int]:
+        """Return the tokens that stand before the generated ones."""
+        return prompt_ids
+
+    def _finished(self, writer: TextWriter, written: list[int]) -> Outcome:
         writer.finish()
-        ended = writer.stopped or int(sequence[-1]) in self._end_ids
-        return Outcome("stop" if ended else "length", len(sequence) - len(prompt_ids))
+        ended = writer.stopped or written[-1] in self._end_ids
+        return Outcome("stop" if ended else "length", len(written))
 
 
 def _end_ids(model: Any, tokenizer: Any) -> list[int]:

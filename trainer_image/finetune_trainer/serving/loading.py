@@ -5,18 +5,30 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+)
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES,
+    MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES,
 )
 from transformers.utils import logging
 
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.serving.classifier import Classifier
+from finetune_trainer.serving.encoder_decoder import EncoderDecoder
+from finetune_trainer.serving.entity_finder import EntityFinder
 from finetune_trainer.serving.language import LanguageModel
+from finetune_trainer.serving.scorer import Scorer, is_reward_model
 
-ServedModel = Classifier | LanguageModel
+ServedModel = Classifier | EntityFinder | Scorer | LanguageModel
 
 LONGEST_CONTEXT_TOKENS = 1_048_576
 """Stands in where neither model nor tokenizer states a limit."""
@@ -43,12 +55,17 @@ def _load(folder: Path) -> ServedModel:
         raise BadSpec(f"{folder} holds no tokenizer.json; export the tokenizer in the fast format")
     context_tokens = _context_tokens(config, tokenizer)
     if architecture in set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values()):
-        return Classifier(_weights(AutoModelForSequenceClassification, folder), tokenizer, context_tokens)
+        kind = Scorer if is_reward_model(config) else Classifier
+        return kind(_weights(AutoModelForSequenceClassification, folder), tokenizer, context_tokens)
+    if architecture in set(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values()):
+        return EntityFinder(_weights(AutoModelForTokenClassification, folder), tokenizer, context_tokens)
     if architecture in set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
         return LanguageModel(_weights(AutoModelForCausalLM, folder), tokenizer, context_tokens)
+    if architecture in set(MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES.values()):
+        return EncoderDecoder(_weights(AutoModelForSeq2SeqLM, folder), tokenizer, context_tokens)
     raise BadSpec(
         f"{folder / 'config.json'} names the architecture {architecture!r};"
-        " expected a sequence classifier or a causal language model"
+        " expected a classifier, a reward model, a causal language model or an encoder-decoder"
     )
 
 

@@ -24,6 +24,7 @@ class ServingMetrics:
         self.prompt_tokens = Counter("finetune_server_prompt_tokens", "Tokens of prompts.", registry=self.registry)
         self.generated_tokens = Counter("finetune_server_generated_tokens", "Tokens generated.", registry=self.registry)
         self.classified = Counter("finetune_server_classified_texts", "Texts classified.", registry=self.registry)
+        self.scored = Counter("finetune_server_scored_texts", "Texts and chats scored.", registry=self.registry)
         self.model = Gauge(
             "finetune_server_model_info", "The model that is ready.", ["model", "digest"], registry=self.registry
         )

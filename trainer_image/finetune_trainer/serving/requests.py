@@ -13,6 +13,12 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
+def _as_inputs(value: Any) -> Any:
+    """Make a list of one text, or of the messages of one chat."""
+    one = isinstance(value, str) or (isinstance(value, list) and any(isinstance(part, dict) for part in value))
+    return [value] if one else value
+
+
 def _joined_parts(value: Any) -> Any:
     """Join OpenAI's content parts; only text can be read."""
     if not isinstance(value, list):
@@ -49,6 +55,29 @@ class ClassifyRequest(RequestBody):
     top_k: int | None = Field(None, ge=1)
 
 
+class ChatMessage(BaseModel):
+    """One message. OpenAI's newer role `developer` is what templates know as `system`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: Annotated[str, BeforeValidator(_joined_parts)]
+    name: str | None = Field(None, description="Accepted and not used.")
+
+    def for_template(self) -> dict[str, str]:
+        """Return the message as chat templates expect it."""
+        return {"role": "system" if self.role == "developer" else self.role, "content": self.content}
+
+
+Chat = Annotated[list[ChatMessage], Field(min_length=1)]
+
+
+class ScoreRequest(RequestBody):
+    """POST /v1/score: texts, each a prompt with its answer, or chats, or one of either."""
+
+    input: Annotated[list[Text | Chat], BeforeValidator(_as_inputs), Field(min_length=1, max_length=MAX_INPUTS)]
+
+
 class StreamOptions(BaseModel):
     """Whether the last chunk of a stream carries the usage."""
 
@@ -80,20 +109,6 @@ class CompletionRequest(GenerationRequest):
     max_tokens: int = Field(16, ge=1)
     best_of: Literal[1] = 1
     echo: Literal[False] = False
-
-
-class ChatMessage(BaseModel):
-    """One message. OpenAI's newer role `developer` is what templates know as `system`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    role: Literal["system", "developer", "user", "assistant"]
-    content: Annotated[str, BeforeValidator(_joined_parts)]
-    name: str | None = Field(None, description="Accepted and not used.")
-
-    def for_template(self) -> dict[str, str]:
-        """Return the message as chat templates expect it."""
-        return {"role": "system" if self.role == "developer" else self.role, "content": self.content}
 
 
 class ChatRequest(GenerationRequest):

@@ -38,10 +38,14 @@ class TextWriter(StoppingCriteria):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:  # noqa: ARG002
         """Take the newest token of `input_ids`, shape (1, length); return a flag of shape (1,)."""
-        piece = self._decoder.step(self._tokenizer, int(input_ids[0, -1]))
-        self._show(self._filter.feed(piece or ""))
+        self.write(int(input_ids[0, -1]))
         done = self.stopped or self._cancelled.is_set()
         return torch.tensor([done], device=input_ids.device)
+
+    def write(self, token: int) -> None:
+        """Take one token; hand out its text as far as it is certain."""
+        piece = self._decoder.step(self._tokenizer, token)
+        self._show(self._filter.feed(piece or ""))
 
     def finish(self) -> None:
         """Hand out what was held back."""

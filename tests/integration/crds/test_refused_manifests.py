@@ -89,6 +89,43 @@ PREFERENCES = [
     ),
 ]
 
+REWARD_FUNCTION = {"name": "brief", "type": "Length", "length": {"maxCharacters": 40}}
+
+REWARDS = [
+    (
+        {"task": "PPO"},
+        "spec: Invalid value: task PPO needs a reward: set spec.ppo.rewardModel or spec.ppo.rewardFunctions",
+    ),
+    (
+        {"task": "GRPO", "grpo": {"beta": 0.1}},
+        "spec.grpo: Invalid value: set rewardModel, rewardFunctions or both: without a reward there is nothing to learn"
+        " from",
+    ),
+    (
+        {"task": "GRPO", "grpo": {"rewardFunctions": [REWARD_FUNCTION], "numGenerations": 3}},
+        "spec.grpo.numGenerations: Invalid value: must divide spec.training.batchSize x gradientAccumulationSteps: a"
+        " step learns from all completions of a prompt; found 3 for 8 completions",
+    ),
+    (
+        {"task": "PPO", "ppo": {"rewardFunctions": [REWARD_FUNCTION], "responseLength": 512}},
+        "spec.ppo.responseLength: Invalid value: must be below spec.training.maxLength, which counts the tokens of"
+        " prompt and completion; found 512",
+    ),
+    (
+        {"task": "RLOO", "rloo": {"rewardFunctions": [REWARD_FUNCTION, REWARD_FUNCTION]}},
+        'spec.rloo.rewardFunctions[1]: Duplicate value: {"name":"brief"}',
+    ),
+    (
+        {"task": "RLOO", "rloo": {"rewardFunctions": [{"name": "digits", "type": "Regex"}]}},
+        "spec.rloo.rewardFunctions[0].type: Invalid value: needs the block regex with a pattern",
+    ),
+    (
+        {"task": "RLOO", "rloo": {"rewardFunctions": [{**REWARD_FUNCTION, "length": {}}]}},
+        "spec.rloo.rewardFunctions[0].length: Invalid value: set either targetCharacters or the bounds minCharacters and"
+        " maxCharacters",
+    ),
+]
+
 CLASSIFICATION = [
     (
         {"sequenceClassification": {"threshold": 0.4}},
@@ -309,6 +346,7 @@ MISSING = [({block: None}, f"spec.{block}: Required value") for block in ("model
         *TASK_AND_TUNING,
         *CLASSIFICATION,
         *PREFERENCES,
+        *REWARDS,
         *SOURCES,
         *LITERAL_SECRETS,
         *NUMBERS,

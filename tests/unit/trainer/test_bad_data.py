@@ -106,6 +106,19 @@ MESSAGE_CASES = {
         ' {"role": "assistant", "content": "c"}]}',
         ["role 'system' in message 2", "only at the start"],
     ),
+    "a tool call without a function": (
+        '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [{"name": "x"}]}]}',
+        ["column 'messages'", "tool_calls", "in message 2", '"function"'],
+    ),
+    "arguments of a tool call that are no JSON": (
+        '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "tool_calls": [{"function":'
+        ' {"name": "x", "arguments": "city: Rome"}}]}]}',
+        ["column 'messages'", "'city: Rome'", "as JSON"],
+    ),
+    "tools that are none": (
+        '{"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}], "tools": ["x"]}',
+        ["column 'tools'", '["x"]', '"function"'],
+    ),
     "an empty completion": ('{"prompt": "hi", "completion": ""}', ["column 'completion'", "remove the row"]),
     "no completion": ('{"prompt": "hi"}', ["column 'completion'", "spec.dataset.columns.completion"]),
 }
@@ -118,6 +131,12 @@ def test_a_row_that_no_language_model_can_learn_is_named(case: str, tmp_path: Pa
         prepare(tmp_path, content + "\n", **SFT)
     for word in ["line 1", *words]:
         assert word in refused.value.message
+
+
+def test_prompts_have_no_turns_of_the_assistant(tmp_path: Path):
+    with pytest.raises(BadSpec, match="is for chats, but the data holds prompts with completions") as refused:
+        prepare(tmp_path, '{"prompt": "hi", "completion": "ho"}\n', **SFT, sft={"assistantOnlyLoss": True})
+    assert refused.value.field == "spec.sft.assistantOnlyLoss"
 
 
 def test_the_first_five_bad_rows_are_shown_and_all_are_counted(tmp_path: Path):

@@ -8,6 +8,7 @@ from pydantic import Field
 from finetune_api.model import ModelSpec
 from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
+from finetune_api.tasks.reference_rules import no_noise
 
 
 class DPOLossType(StrEnum):
@@ -59,7 +60,7 @@ class DPOOptions(TaskOptions):
     label_smoothing: float = Field(
         0.0,
         ge=0,
-        lt=0.5,
+        le=0.49,
         description="Assumed share of pairs whose answers are swapped by mistake: robust, exo_pair, aot, aot_unpaired.",
     )
     rpo_alpha: float | None = Field(
@@ -82,3 +83,9 @@ class DPOOptions(TaskOptions):
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the reference model, if the spec names one."""
         return {"reference": ("referenceModel", self.reference_model)} if self.reference_model else {}
+
+    @classmethod
+    def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
+        """Return the rule that noise does not blur the comparison with the reference."""
+        del block
+        return (no_noise(task),)

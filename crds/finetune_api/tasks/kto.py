@@ -6,6 +6,7 @@ from pydantic import Field
 
 from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
+from finetune_api.tasks.reference_rules import no_noise
 
 class KTOOptions(TaskOptions):
     """Options of task KTO (Kahneman-Tversky optimization: answers that are each marked good or bad)."""
@@ -27,9 +28,10 @@ class KTOOptions(TaskOptions):
 
     @classmethod
     def spec_rules(cls, task: str, block: str) -> tuple[Rule, ...]:
-        """Return the rule that a batch has rows to compare."""
+        """Return the rules that a batch has rows to compare, and that noise does not blur the comparison."""
         del block
         return (
+            no_noise(task),
             Rule(
                 f"self.task != '{task}' || self.training.batchSize >= 2",
                 f"must be at least 2 for task {task}, which compares the rows of a batch with each other",

@@ -83,6 +83,11 @@ PREFERENCES = [
         "spec.dpo.labelSmoothing: Invalid value: exo_pair needs labelSmoothing above 0, such as 0.001",
     ),
     (
+        {"task": "DPO", "training": {"neftuneNoiseAlpha": 5}},
+        "spec.training.neftuneNoiseAlpha: Forbidden: is not for task DPO: the noise would pass for distance from the"
+        " reference model; remove it",
+    ),
+    (
         {"task": "KTO", "training": {"batchSize": 1}},
         "spec.training.batchSize: Invalid value: must be at least 2 for task KTO, which compares the rows of a batch"
         " with each other",

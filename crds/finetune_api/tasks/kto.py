@@ -8,6 +8,7 @@ from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
 from finetune_api.tasks.reference_rules import no_noise
 
+
 class KTOOptions(TaskOptions):
     """Options of task KTO (Kahneman-Tversky optimization: answers that are each marked good or bad)."""
 

@@ -56,8 +56,19 @@ def _with_minimal_default(node: Schema) -> Schema:
     if node.get("default", ...) is None:
         return {key: value for key, value in node.items() if key != "default"}
     if isinstance(node.get("default"), dict):
-        return node | {"default": _minimal(node["default"], node)}
+        # Rules are tried on the default as it stands here, before the members' own defaults are filled in.
+        shortened = _without_null if "x-kubernetes-validations" in node else _minimal
+        return node | {"default": shortened(node["default"], node)}
     return node
+
+
+def _without_null(value: Schema, node: Schema) -> Schema:
+    members = node.get("properties", {})
+    return {
+        key: _without_null(member, members.get(key, {})) if isinstance(member, dict) else member
+        for key, member in value.items()
+        if member is not None
+    }
 
 
 def _minimal(value: Schema, node: Schema) -> Schema:

@@ -48,6 +48,5 @@ class GroupSamplingOptions(RewardedOptions):
             "must divide spec.training.batchSize x gradientAccumulationSteps: a step learns from all completions of a"
             " prompt",
             field_path=f".{block}.numGenerations",
-            found=f"string({group}) + ' for ' + string({completions}) + ' completions'",
         )
         return (*super().spec_rules(task, block), whole)

@@ -50,7 +50,6 @@ class RewardedOptions(TaskOptions):
                 f"!has(self.{block}) || {length} < self.training.maxLength",
                 "must be below spec.training.maxLength, which counts the tokens of prompt and completion",
                 field_path=f".{block}.{cls.completion_length_field}",
-                found=f"string({length})",
             ),
         )
 

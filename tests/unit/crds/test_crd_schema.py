@@ -98,18 +98,18 @@ def test_exclusive_bounds_are_booleans_beside_the_bound():
     }
 
 
-def test_defaults_of_blocks_leave_to_the_api_server_what_members_default_to():
+def test_defaults_of_blocks_leave_to_the_api_server_what_members_default_to_unless_rules_are_tried_on_them():
     defaults = {path: node["default"] for path, node in BLOCKS if isinstance(node.get("default"), dict)}
-    assert defaults == {
-        ".spec.tuning": {},
-        ".spec.dataset.evaluation": {"fraction": 0.1},
+    ruled = {path for path in defaults if dict(BLOCKS)[path].get("x-kubernetes-validations")}
+    assert {path: defaults[path] for path in defaults if path not in ruled} == {
         ".spec.dataset.columns": {},
-        ".spec.training": {},
         ".spec.evaluation": {},
-        ".spec.compute": {},
-        ".spec.storage": {},
-        ".spec.serving": {},
     }
+    assert defaults[".spec.tuning"] == {"method": "Full"}
+    for path in ruled:
+        members = dict(BLOCKS)[path]["properties"]
+        filled = {name: member["default"] for name, member in members.items() if "default" in member}
+        assert filled.items() <= defaults[path].items()
 
 
 def test_required_fields_have_no_default():

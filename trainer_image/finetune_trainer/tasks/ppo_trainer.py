@@ -42,18 +42,20 @@ class PPOTrainer(Trainer):  # type: ignore[misc]
             self._parts.extend(self._schedule(self._rollout))
             self.state.num_input_tokens_seen += self._rollout.tokens
             self._note(self._rollout.figures)
-        return super().training_step(model, {}, num_items_in_batch)
+        part = self._parts.popleft()
+        rows = {"rows": torch.tensor(part.rows), "step_tokens": torch.tensor(part.step_tokens)}
+        return super().training_step(model, rows, num_items_in_batch)
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the loss of the part whose turn it is, as a share of its optimizer step's mean over tokens."""
-        del inputs, return_outputs, num_items_in_batch
+        """Return the loss of the rollout's `rows`, as a share of their optimizer step's mean over tokens."""
+        del return_outputs, num_items_in_batch
         assert self._rollout is not None
-        options, part, rollout = self._sampler.options, self._parts.popleft(), self._rollout
+        options, rollout, rows = self._sampler.options, self._rollout, inputs["rows"].tolist()
         batch = Completed.of(
-            [rollout.prompts[row] for row in part.rows],
-            [rollout.responses[row] for row in part.rows],
+            [rollout.prompts[row] for row in rows],
+            [rollout.responses[row] for row in rows],
             self._sampler.loaded.tokenizer.pad_token_id,
             self._sampler.device.name,
         )
@@ -61,11 +63,11 @@ class PPOTrainer(Trainer):  # type: ignore[misc]
         logps = ppo_math.log_probabilities(logits, batch.targets, options.temperature)
         old = [rollout.logps, rollout.advantages, rollout.values, rollout.returns]
         old_logps, advantages, old_values, returns = (
-            tensor[part.rows, : batch.mask.shape[1]].to(logps.device) for tensor in old
+            tensor[rows, : batch.mask.shape[1]].to(logps.device) for tensor in old
         )
         policy = ppo_math.policy_losses(logps, old_logps, advantages, options.clip_range)
         value = ppo_math.value_losses(values, old_values, returns, options.clip_range_value)
-        policy_loss, value_loss = ((losses * batch.mask).sum() / part.step_tokens for losses in (policy, value))
+        policy_loss, value_loss = ((losses * batch.mask).sum() / inputs["step_tokens"] for losses in (policy, value))
         return policy_loss + options.vf_coef * value_loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:

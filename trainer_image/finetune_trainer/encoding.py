@@ -19,12 +19,11 @@ from finetune_trainer.loading import Loaded
 from finetune_trainer.log import say
 from finetune_trainer.records import TokenCounts
 from finetune_trainer.tasks.recipe import Recipe, Row
+from finetune_trainer.tasks.truncation import TRUNCATED
 from finetune_trainer.workspace import write_atomically
 
 BATCH_ROWS = 1000
 KEPT_ENTRIES = 2
-TRUNCATED = "truncated_tokens"
-"""Key under which a recipe tells how many tokens of a row it cut off."""
 NO_TOKENS = ("token_type_ids", "position_ids")
 LIBRARIES = ("transformers", "tokenizers", "trl", "datasets")
 VOLATILE_SETTINGS = ("_name_or_path", "dtype", "quantization_config", "transformers_version")
@@ -181,10 +180,10 @@ def _say_counts(counts: TokenCounts, max_length: int) -> None:
 
 
 def _prune(cache: Path) -> None:
-    """Delete all but the entries that were used last."""
-    entries = [path for path in cache.iterdir() if (path / COUNTS_FILE).is_file()]
-    entries.sort(key=lambda path: (path / COUNTS_FILE).stat().st_mtime, reverse=True)
-    for path in entries[KEPT_ENTRIES:]:
+    """Delete all but the entries that were used last, and those that an earlier attempt left half done."""
+    whole = [path for path in cache.iterdir() if (path / COUNTS_FILE).is_file()]
+    kept = sorted(whole, key=lambda path: (path / COUNTS_FILE).stat().st_mtime, reverse=True)[:KEPT_ENTRIES]
+    for path in set(cache.iterdir()).difference(kept):
         shutil.rmtree(path, ignore_errors=True)
 
 

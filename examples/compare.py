@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import boto3
 from safetensors import safe_open
 
 REPORT, WEIGHTS = "evaluation.json", "model.safetensors"
@@ -84,6 +83,8 @@ def _local(folder: str, name: str, scratch: Path) -> Path:
     """Return a folder's file, downloaded if need be."""
     if not folder.startswith("s3://"):
         return Path(folder) / name
+    import boto3  # noqa: PLC0415 - local folders need it not
+
     bucket, _, key = folder.removeprefix("s3://").rstrip("/").partition("/")
     path = scratch / key.replace("/", "-") / name
     path.parent.mkdir(exist_ok=True)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from finetune_trainer.encoding import TRUNCATED
-
+TRUNCATED = "truncated_tokens"
+"""Key under which a recipe tells how many tokens of a row it cut off."""
 NOT_FOR_MODEL = ("labels", TRUNCATED)
 """What an encoded row holds beside the model's inputs."""
 

@@ -1,32 +1,42 @@
-"""Prints a table of quality and time of models that were tuned from the same base, from their published folders.
+"""Prints a table of quality and time of FineTuneJobs that are finished, from their statuses.
 
-    python examples/compare.py --base FOLDER PUBLISHED...
+    python examples/compare.py JOB JOB... [--namespace NAMESPACE] [--base FOLDER]
 
-A folder is a path, or s3://bucket/path with the credentials of the environment (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY). With --base, the weights that are the base model's own, bit for bit, are counted, too.
+kubectl must reach the cluster (KUBECONFIG). With --base, it is counted which weights of the base model are in the
+published models as they were, bit for bit; folders in s3:// are read with the credentials of the environment
+(AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY).
 """
 
 import argparse
 import json
+import os
+import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
 
-REPORT, WEIGHTS = "evaluation.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 SHOWN = ("f1_micro", "f1_macro", "f1", "accuracy", "r2", "roc_auc", "loss")
 
 
 def main() -> None:
     """Print the table, in Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("published", nargs="+", help="published folders of finished runs")
-    parser.add_argument("--base", help="folder of the base model")
+    parser.add_argument("jobs", nargs="+", help="names of FineTuneJobs")
+    parser.add_argument("--namespace", default="default", help="default: %(default)s")
+    parser.add_argument("--base", help="folder of the base model, a path or s3://bucket/path")
     arguments = parser.parse_args()
+    columns = []
     with tempfile.TemporaryDirectory() as scratch:
-        base = _local(arguments.base, WEIGHTS, Path(scratch)) if arguments.base else None
-        columns = [_column(folder, base, Path(scratch)) for folder in arguments.published]
+        base = weights_in(arguments.base, Path(scratch)) if arguments.base else None
+        for name in arguments.jobs:
+            job = _job(name, arguments.namespace)
+            columns.append(figures(job))
+            if base:
+                same, known = unchanged(base, weights_in(job["status"]["artifact"]["uri"], Path(scratch)))
+                columns[-1]["weights as in the base model"] = f"{same} of {known}"
     print("\n".join(table(columns)))
 
 
@@ -37,17 +47,17 @@ def table(columns: list[dict[str, str]]) -> list[str]:
     return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
 
 
-def figures(report: dict[str, Any]) -> dict[str, str]:
-    """Return what a run's report says, for people."""
-    training, metrics = report["training"], report["evaluation"]["metrics"]
-    seconds = training["metrics"]["runtime_seconds"]
+def figures(job: dict[str, Any]) -> dict[str, str]:
+    """Return what the status of a finished job says, for people."""
+    progress, metrics = job["status"]["progress"], job["status"]["metrics"]
+    seconds = metrics["train"]["runtime_seconds"]
     return {
-        "run": report["job"]["name"],
-        "tuning": report["tuning"]["method"],
-        "parameters that learn": f"{training['trainableParameters']:,} of {training['totalParameters']:,}",
+        "job": job["metadata"]["name"],
+        "tuning": job["spec"]["tuning"]["method"],
+        "parameters that learn": f"{progress['trainableParameters']:,}",
         "training": f"{seconds:.1f} s",
-        "steps per second": f"{training['steps'] / seconds:.2f}",
-        **{name: f"{metrics[name]:.3f}" for name in SHOWN if name in metrics},
+        "steps per second": f"{progress['step'] / seconds:.2f}",
+        **{name: f"{metrics['evaluation'][name]:.3f}" for name in SHOWN if name in metrics["evaluation"]},
     }
 
 
@@ -63,33 +73,33 @@ def unchanged(base: Path, tuned: Path) -> tuple[int, int]:
         return len(same), len(known)
 
 
+def weights_in(folder: str, scratch: Path) -> Path:
+    """Return the weights' file in a folder, downloaded if need be."""
+    if not folder.startswith("s3://"):
+        return Path(folder) / WEIGHTS
+    import boto3  # noqa: PLC0415 - only buckets need it
+
+    bucket, _, key = folder.removeprefix("s3://").rstrip("/").partition("/")
+    path = scratch / f"{key.replace('/', '-')}-{WEIGHTS}"
+    boto3.client("s3").download_file(bucket, f"{key}/{WEIGHTS}", str(path))
+    return path
+
+
+def _job(name: str, namespace: str) -> dict[str, Any]:
+    kubectl = os.environ.get("KUBECTL", "kubectl")
+    command = [kubectl, "-n", namespace, "get", "finetunejob", name, "-o", "json"]
+    job: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    if "artifact" not in job.get("status", {}):
+        raise SystemExit(f"FineTuneJob {name} has published nothing yet: {job.get('status', {}).get('message')}")
+    return job
+
+
 def _full_name(name: str, names: list[str]) -> str | None:
     return next((full for full in names if full == name or full.endswith(f".{name}")), None)
 
 
 def _same(ours: Any, theirs: Any) -> bool:
     return ours.dtype == theirs.dtype and ours.shape == theirs.shape and bool((ours == theirs).all())
-
-
-def _column(folder: str, base: Path | None, scratch: Path) -> dict[str, str]:
-    column = figures(json.loads(_local(folder, REPORT, scratch).read_bytes()))
-    if base:
-        same, known = unchanged(base, _local(folder, WEIGHTS, scratch))
-        column["weights as in the base model"] = f"{same} of {known}"
-    return column
-
-
-def _local(folder: str, name: str, scratch: Path) -> Path:
-    """Return a folder's file, downloaded if need be."""
-    if not folder.startswith("s3://"):
-        return Path(folder) / name
-    import boto3  # noqa: PLC0415 - local folders need it not
-
-    bucket, _, key = folder.removeprefix("s3://").rstrip("/").partition("/")
-    path = scratch / key.replace("/", "-") / name
-    path.parent.mkdir(exist_ok=True)
-    boto3.client("s3").download_file(bucket, f"{key}/{name}", str(path))
-    return path
 
 
 def _line(cells: list[str]) -> str:

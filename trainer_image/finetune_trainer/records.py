@@ -123,7 +123,10 @@ class MergeRecord:
 
 @dataclass(frozen=True)
 class TrainRecord:
-    """The tuned model's folder (merged, in safetensors) and how it was reached."""
+    """The tuned model's folder (merged, in safetensors) and how it was reached.
+
+    `runtime_seconds` is how long the loop of the last attempt took.
+    """
 
     folder: str
     steps: int
@@ -134,6 +137,7 @@ class TrainRecord:
     resumed_from_step: int | None
     loss_history: tuple[tuple[int, float], ...] = ()
     tokens: TokenCounts | None = None
+    runtime_seconds: float = 0.0
     merge: MergeRecord | None = None
 
 

@@ -63,6 +63,7 @@ class Training:
             resumed_from_step=resumed,
             loss_history=_losses(trainer.state.log_history),
             tokens=encoded.counts,
+            runtime_seconds=float(_summary(trainer.state.log_history).get("train_runtime", 0.0)),
             merge=self._save(trainer, loaded, plan, data, model),
         )
 
@@ -144,13 +145,11 @@ class Training:
         tuned = trainer.accelerator.unwrap_model(trainer.model)
         folder = self.workspace.tuned
         shutil.rmtree(folder, ignore_errors=True)
-        merged = None
-        if self.request.tuning.adapter is None:
-            tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype)).save_pretrained(folder)
-        else:
-            merged = self._merge(tuned, loaded, plan, data, model)
         loaded.tokenizer.save_pretrained(folder)
-        return merged
+        if self.request.tuning.adapter is not None:
+            return self._merge(tuned, loaded, plan, data, model)
+        tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype)).save_pretrained(folder)
+        return None
 
     def _merge(self, tuned: Any, loaded: Loaded, plan: LoadPlan, data: DataRecord, model: ModelRecord) -> MergeRecord:
         """Merge the adapters into the base model in full precision; what learnt is dropped before, to free memory."""
@@ -177,8 +176,13 @@ def _losses(history: list[dict[str, float]]) -> tuple[tuple[int, float], ...]:
 
 def _train_metrics(history: list[dict[str, float]]) -> dict[str, float]:
     """Return the last reported loss. Raises NonFiniteLoss if the training ended in NaN between two reports."""
-    summary = next((entry for entry in reversed(history) if "train_loss" in entry), {})
+    summary = _summary(history)
     if not math.isfinite(summary.get("train_loss", 0.0)):
         raise NonFiniteLoss(f"the loss became {summary['train_loss']}; lower spec.training.learningRate")
     losses = _losses(history)
     return {"loss": losses[-1][1] if losses else float(summary.get("train_loss", 0.0))}
+
+
+def _summary(history: list[dict[str, float]]) -> dict[str, float]:
+    """Return what Trainer logged at the end of the loop."""
+    return next((entry for entry in reversed(history) if "train_loss" in entry), {})

@@ -57,7 +57,7 @@ class DPO(PairRecipe):
         logps = preference_metrics.PairLogps(*preference_metrics.answer_logps(loaded, sequences, plan).chunk(2))
         ratios = logps.minus(reference)
         return {
-            **self._loss(preference_metrics.dpo_loss(ratios, beta)),
+            **self._loss(ratios, preference_metrics.nll(logps.chosen, sequences[: len(encoded)])),
             **preference_metrics.pair_figures(encoded, logps),
             **preference_metrics.pair_rewards(ratios, beta),
         }
@@ -67,7 +67,10 @@ class DPO(PairRecipe):
             return None  # The model is asked itself, before it learns anything.
         return second_model(parts, self.request.tuning, self.request.training.seed)
 
-    def _loss(self, sigmoid: float) -> dict[str, float]:
+    def _loss(self, ratios: Any, chosen_nll: float) -> dict[str, float]:
         """Return the loss where it is the paper's; the others are TRL's own, over training batches only."""
-        plain = self._options.loss_type is DPOLossType.SIGMOID and not self._options.rpo_alpha
-        return {"loss": sigmoid} if plain else {}
+        from finetune_trainer.tasks.preference_metrics import dpo_loss
+
+        if self._options.loss_type is not DPOLossType.SIGMOID:
+            return {}
+        return {"loss": dpo_loss(ratios, self._options.beta) + (self._options.rpo_alpha or 0.0) * chosen_nll}

@@ -38,9 +38,8 @@ class ORPO(PairRecipe):
 
         sequences = preference_metrics.sequences_of(encoded, "chosen_ids", "rejected_ids")
         logps = preference_metrics.PairLogps(*preference_metrics.answer_logps(loaded, sequences, plan).chunk(2))
-        wholes: list[preference_metrics.Sequence] = [([], row["prompt_ids"] + row["chosen_ids"]) for row in encoded]
-        tokens = sum(len(whole) - 1 for _, whole in wholes)
-        nll = -float(preference_metrics.answer_logps(loaded, wholes, plan).sum()) / tokens
+        wholes = [(prompt[:1], prompt[1:] + answer) for prompt, answer in sequences[: len(encoded)]]
+        nll = preference_metrics.nll(preference_metrics.answer_logps(loaded, wholes, plan), wholes)
         return {
             **preference_metrics.odds_ratio_figures(encoded, logps, nll, self._beta),
             **preference_metrics.pair_figures(encoded, logps),

@@ -58,6 +58,11 @@ def sequences_of(rows: list[dict[str, Any]], *answers: str) -> list[Sequence]:
     return [(row["prompt_ids"], row[answer]) for answer in answers for row in rows]
 
 
+def nll(logps: torch.Tensor, sequences: list[Sequence]) -> float:
+    """Return the cross-entropy per token of answers with these log-probabilities."""
+    return -float(logps.sum()) / sum(len(answer) for _, answer in sequences)
+
+
 def pair_figures(pairs: list[dict[str, Any]], logps: PairLogps) -> Metrics:
     """Return what a model finds likelier by itself, per token, so that long and short answers compare."""
     chosen, rejected = per_token(logps.chosen, pairs, "chosen_ids"), per_token(logps.rejected, pairs, "rejected_ids")

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -18,6 +19,7 @@ BETA = 0.3
 LORA = {"method": "LoRA", "lora": {"rank": 4, "alpha": 8}}
 KINDS: dict[str, dict[str, Any]] = {
     "full": {"batches": {"batchSize": 2, "gradientAccumulationSteps": 2}},
+    "chosen answers stay likely": {"dpo": {"rpoAlpha": 0.5}},
     "LoRA": {"tuning": LORA},
     "ipo, reference asked ahead": {"dpo": {"lossType": "ipo", "precomputeReferenceLogProbs": True}},
     "LoRA, another reference": {"tuning": LORA, "dpo": {"referenceModel": {"source": "pvc://models/other-decoder"}}},
@@ -44,22 +46,28 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site, kind: str):
             chosen, rejected = (ratios / answers.lengths).chunk(2)
             return ((chosen - rejected - 1 / (2 * BETA)) ** 2).mean()
         chosen, rejected = ratios.chunk(2)
-        return -logsigmoid(BETA * (chosen - rejected)).mean()
+        alpha = KINDS[kind].get("dpo", {}).get("rpoAlpha", 0)
+        nll = -answers.logps(logits)[: len(PAIRS)].sum() / answers.lengths[: len(PAIRS)].sum()
+        return -logsigmoid(BETA * (chosen - rejected)).mean() + alpha * nll
 
     plain = plain_losses(model, answers.batch, loss_of)
     changes = {"batches": {"batchSize": 4}, **KINDS[kind]}
     losses = trained_losses(site, **{**_job(site), **changes, "dpo": {"beta": BETA, **changes.get("dpo", {})}})
     expect_equal(losses, plain)
-    _expect_figures(site, answers, reference)
+    _expect_figures(site, answers, reference, None if "ipo" in kind else loss_of)
 
 
-def _expect_figures(site: Site, answers: Answers, reference: Any) -> None:
+def _expect_figures(site: Site, answers: Answers, reference: Any, loss_of: Any) -> None:
     """Compare the report with what the published model says of the same pairs."""
-    logps = answers.logps_of(AutoModelForCausalLM.from_pretrained(site.published()))
+    model = AutoModelForCausalLM.from_pretrained(site.published()).eval()
+    with torch.no_grad():
+        logits = model(**answers.batch).logits
+    logps = answers.logps(logits)
     chosen, rejected = (logps / answers.lengths).chunk(2)
     margins = BETA * (logps - reference)[: len(PAIRS)] - BETA * (logps - reference)[len(PAIRS) :]
     report = json.loads((site.published() / "evaluation.json").read_text())
     figures = report["evaluation"]["metrics"]
+    assert figures.get("loss") == (pytest.approx(loss_of(logits).item(), abs=1e-4) if loss_of else None)
     assert figures["logps_accuracy"] == (chosen > rejected).float().mean().item()
     assert figures["logps_margin"] == pytest.approx((chosen - rejected).mean().item(), abs=1e-4)
     assert figures["rewards_margins"] == pytest.approx(margins.mean().item(), abs=1e-4)

@@ -116,7 +116,7 @@ def _encode_row(row: Row, tokenizer: Any, length: int) -> Row:
 def _number(value: Any, column: str) -> float:
     """Return the margin; CSV holds numbers as text."""
     try:
-        number = float(value) if isinstance(value, str | int | float) else float("nan")
+        number = float("nan" if isinstance(value, bool | list | dict) else value)
     except ValueError:
         number = float("nan")
     if not 0 <= number < float("inf"):

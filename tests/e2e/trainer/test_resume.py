@@ -14,7 +14,7 @@ import pytest
 
 from finetune_api.failures import ExitCode, FailureClass
 from finetune_api.handoff import Stage
-from tests.e2e.trainer.tiny_data import chats, reviews
+from tests.e2e.trainer.tiny_data import chats, judged, pairs, reviews
 from tests.e2e.trainer.trainer_process import Site
 
 pytestmark = pytest.mark.e2e
@@ -25,6 +25,16 @@ CASES = {
     "classification, LoRA": ("SequenceClassification", LORA),
     "SFT, Full": ("SFT", {"method": "Full"}),
     "SFT, LoRA": ("SFT", LORA),
+    "DPO, LoRA": ("DPO", LORA),
+    "KTO, Full": ("KTO", {"method": "Full"}),
+    "Reward, Full": ("Reward", {"method": "Full"}),
+}
+ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "SequenceClassification": reviews,
+    "SFT": chats,
+    "DPO": pairs,
+    "KTO": judged,
+    "Reward": pairs,
 }
 STEPS = 60
 
@@ -44,9 +54,9 @@ class Result:
 
 
 def _job(site: Site, case: str) -> dict[str, Any]:
-    """Many small steps over shuffled rows in batches with an odd one at the end, with dropout."""
+    """Many small steps over shuffled rows in batches with an odd one at the end, with dropout and evaluations."""
     task, tuning = CASES[case]
-    model, rows = ("encoder-with-dropout", reviews()) if task == "SequenceClassification" else ("decoder", chats())
+    model, rows = "encoder-with-dropout" if task == "SequenceClassification" else "decoder", ROWS[task]()
     return site.job(
         task=task,
         tuning=tuning,
@@ -63,6 +73,7 @@ def _job(site: Site, case: str) -> dict[str, Any]:
             "lrSchedulerType": "cosine",
             "weightDecay": 0.01,
             "checkpointIntervalSteps": 10,
+            "evaluationIntervalSteps": 25,
             "loggingIntervalSteps": 1,
         },
         evaluation={"baseline": False, "maxNewTokens": 2},

@@ -51,3 +51,12 @@ def chat_pairs() -> list[dict[str, Any]]:
         return [{"role": "user", "content": prompt}, {"role": "assistant", "content": answer.strip()}]
 
     return [{name: chat(row["prompt"], row[name]) for name in ("chosen", "rejected")} for row in pairs()]
+
+
+def judged() -> list[dict[str, Any]]:
+    """24 prompts with one answer each: the better ones are marked true, the worse ones false."""
+    return [
+        {"prompt": pair["prompt"], "completion": pair[answer], "label": answer == "chosen"}
+        for pair in pairs()
+        for answer in ("chosen", "rejected")
+    ]

@@ -35,7 +35,7 @@ COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 _FORMAT = "|".join(ending[1:] for ending in FORMAT_OF_ENDING)
 _COMPRESSED = "|".join(ending[1:] for ending in COMPRESSED_ENDINGS)
 _ENDING = f"[.]({_FORMAT})([.]({_COMPRESSED}))?$"
-_WHOLE_DATASET = "^hf://datasets/[^/]+/[^/]+/?$"
+_NAMES_FILES = "^(s3|pvc)://|^hf://datasets/[^/]+/[^/]+/."
 
 DataUri = Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -63,7 +63,7 @@ def _data_rules() -> tuple[Rule, ...]:
             "must name a file or a pattern, not a folder: s3://bucket/path/file.csv or pvc://claim/path/part-*.jsonl",
         ),
         (
-            f"has(self.format) || URI.matches('{_ENDING}') || URI.matches('{_WHOLE_DATASET}')",
+            f"has(self.format) || URI.matches('{_ENDING}') || !URI.matches('{_NAMES_FILES}')",
             f"must end in {', '.join(list(FORMAT_OF_ENDING)[:-1])} or {list(FORMAT_OF_ENDING)[-1]} (and"
             f" {' or '.join(COMPRESSED_ENDINGS)} where it is compressed), or state the format in the field format",
         ),

@@ -18,7 +18,6 @@ SECRET_NAME = (
 )
 ANY_SOURCE = "must be hf://name or hf://organisation/name or s3://bucket/path or pvc://claim/path"
 HUB_FORM = "must be hf://name or hf://organisation/name; put a branch, tag or commit into revision"
-ONE_EVALUATION = "set exactly one of source (a file of held-out rows) and fraction (a share of the training rows)"
 
 
 def data(**train: Any) -> dict[str, Any]:
@@ -188,38 +187,6 @@ SOURCES = [
         {"output": {"destination": "hf://org/name"}},
         "spec.output.destination: Invalid value: must be s3://bucket/path or pvc://claim/path; found hf://org/name",
     ),
-    (
-        {"dataset": data(source="http://host/train.csv")},
-        "spec.dataset.train.source: Invalid value: must be s3://bucket/path or pvc://claim/path; found"
-        " http://host/train.csv",
-    ),
-    (
-        {"dataset": data(source="s3://bucket/train/", format="CSV")},
-        "spec.dataset.train.source: Invalid value: must name a file, not a folder: s3://bucket/path/file.csv or"
-        " pvc://claim/path/file.jsonl",
-    ),
-    (
-        {"dataset": data(source="s3://bucket/train.txt")},
-        "spec.dataset.train.source: Invalid value: must end in .csv or .jsonl, or state the format in the field format",
-    ),
-    (
-        {"dataset": {"evaluation": {"source": "s3://b/x.csv", "fraction": 0.1}}},
-        f"spec.dataset.evaluation: Invalid value: {ONE_EVALUATION}",
-    ),
-    ({"dataset": {"evaluation": {}}}, f"spec.dataset.evaluation: Invalid value: {ONE_EVALUATION}"),
-    (
-        {"dataset": {"evaluation": {"fraction": 0.1, "format": "CSV"}}},
-        "spec.dataset.evaluation.format: Invalid value: is the format of source; remove it, since fraction takes rows"
-        " of the training file",
-    ),
-    (
-        {"dataset": {"template": "Title and review"}},
-        "spec.dataset.template: Invalid value: names no column: put at least one in braces, such as '{title}'",
-    ),
-    (
-        {"dataset": {"template": "{{doubled}} braces are literal"}},
-        "spec.dataset.template: Invalid value: names no column: put at least one in braces, such as '{title}'",
-    ),
 ]
 
 LITERAL_SECRETS = [
@@ -275,6 +242,15 @@ NUMBERS = [
         {"dataset": {"seed": 2**32}},
         "spec.dataset.seed: Invalid value: 4294967296: spec.dataset.seed in body should be less than or equal to"
         " 4294967295",
+    ),
+    (
+        {"task": "Seq2Seq", "seq2Seq": {"numBeams": 0}},
+        "spec.seq2Seq.numBeams: Invalid value: 0: spec.seq2Seq.numBeams in body should be greater than or equal to 1",
+    ),
+    (
+        {"task": "Reward", "reward": {"centerRewardsCoefficient": 0}},
+        "spec.reward.centerRewardsCoefficient: Invalid value: 0: spec.reward.centerRewardsCoefficient in body should be"
+        " greater than 0",
     ),
     (
         {"maxRetries": 101},

@@ -6,10 +6,10 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, overload
+from typing import Any, Final, overload
 
 Row = dict[str, Any]
-OFFSET = "q"
+OFFSET: Final = "q"
 """Offsets into the file of rows are kept as 64-bit integers."""
 
 

@@ -9,8 +9,10 @@ from peft import LoraConfig, get_peft_model
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from finetune_api.failures import EXIT_CODE_OF, FailureClass
 from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
 from tests.e2e.trainer.tasks.answers import PAIRS, Answers
+from tests.e2e.trainer.tiny_data import chat_pairs
 from tests.e2e.trainer.trainer_process import Site
 
 pytestmark = pytest.mark.e2e
@@ -76,10 +78,37 @@ def _expect_figures(site: Site, answers: Answers, reference: Any, loss_of: Any) 
 
 
 def test_the_base_model_has_no_rewards_against_itself(site: Site):
-    site.run(site.job(**_job(site), training={"epochs": None, "maxSteps": 1, "batchSize": 4})).succeeded()
-    base = json.loads((site.published() / "evaluation.json").read_text())["baseline"]["metrics"]
+    training = {"epochs": None, "maxSteps": 1, "batchSize": 4}
+    site.run(site.job(**_job(site, chat_pairs()), training=training)).succeeded()
+    baseline = json.loads((site.published() / "evaluation.json").read_text())["baseline"]
+    base = baseline["metrics"]
     assert sorted(base) == ["logps_accuracy", "logps_chosen", "logps_margin", "logps_rejected", "loss"]
     assert base["loss"] == pytest.approx(0.693147, abs=1e-6)
+    assert baseline["samples"][0]["input"].endswith("Description:"), "the user's message"
+
+
+REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
+    "an adapter on the head": (
+        {"tuning": {"method": "LoRA", "lora": {"targetModules": ["lm_head"]}}},
+        "leave lm_head out of targetModules",
+    ),
+    "a reference with another vocabulary": (
+        {"dpo": {"referenceModel": {"source": "pvc://models/strange-decoder"}}},
+        "name a model with the same tokenizer",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_what_cannot_be_compared_is_refused(site: Site, case: str):
+    tokenizer = AutoTokenizer.from_pretrained(site.volumes / "models/decoder")
+    tokenizer.add_tokens("kettle")
+    _save_other(site.volumes / "models/strange-decoder", tokenizer)
+    changes, words = REFUSALS[case]
+    evaluation = {"baseline": False}
+    process = site.run(site.job(**{**_job(site), **changes, "evaluation": evaluation}))
+    assert process.wait() == EXIT_CODE_OF[FailureClass.BAD_SPEC]
+    assert words in process.output
 
 
 def _answers(site: Site) -> tuple[Any, Answers]:
@@ -88,13 +117,13 @@ def _answers(site: Site) -> tuple[Any, Answers]:
     return tokenizer, Answers.of(texts, tokenizer)
 
 
-def _job(site: Site) -> dict[str, Any]:
+def _job(site: Site, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     return {
         "task": "DPO",
         "model": {"source": "pvc://models/decoder"},
         "dataset": {
-            "train": {"source": site.write("train.jsonl", PAIRS)},
-            "evaluation": {"source": site.write("evaluation.jsonl", PAIRS)},
+            "train": {"source": site.write("train.jsonl", rows or PAIRS)},
+            "evaluation": {"source": site.write("evaluation.jsonl", rows or PAIRS)},
         },
         "evaluation": {"baseline": True, "maxNewTokens": 2},
     }

@@ -3,14 +3,12 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from devcluster import Access, CommandFailed
 from tests.builders import Manifest
 
-CRD = Path(__file__).parents[3] / "crds/finetunejobs.yaml"
 NAMESPACE = "crd-tests"
 ONE_MESSAGE = re.compile(r'The FineTuneJob "[^"]+" is invalid: (?!\n)')
 BULLET = "* "

@@ -16,7 +16,7 @@ SECRET_NAME = (
     "must be the name of a Secret in this namespace (lower-case letters, digits, '-' and '.'), never the secret itself:"
     " store the value with `kubectl create secret generic NAME --from-literal=KEY=...`"
 )
-ANY_SOURCE = "must be hf://name or hf://organisation/name or s3://bucket/path or pvc://claim/path"
+ANY_SOURCE = "must be hf://name or hf://organisation/name or s3://bucket/path or pvc://claim/path or job://finetunejob"
 HUB_FORM = "must be hf://name or hf://organisation/name; put a branch, tag or commit into revision"
 
 
@@ -171,7 +171,7 @@ SOURCES = [
     (
         {"model": {"revision": "main"}},
         "spec.model.revision: Invalid value: applies to hf:// sources only; for s3:// and pvc:// put the version into"
-        " the path",
+        " the path; a job:// source is always what that job published last",
     ),
     (
         {"model": {"source": "pvc://My_Claim/model"}},

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finetune_trainer import tasks
+from finetune_trainer import loading, tasks
 from finetune_trainer.data.rows import StoredRows
 from finetune_trainer.errors import BadData
 from finetune_trainer.loading import Loaded
@@ -197,7 +197,7 @@ def _digest(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int) -
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    code = sorted(Path(tasks.__file__).parent.glob("*.py"))
+    code = [Path(__file__), Path(loading.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
     with tempfile.TemporaryDirectory() as folder:
         loaded.tokenizer.save_pretrained(folder)
         for path in (*code, *sorted(Path(folder).rglob("*")), rows.path):

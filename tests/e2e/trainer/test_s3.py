@@ -1,5 +1,6 @@
 """Model, data and result in a real S3 server."""
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from devcluster import S3, Access
 from finetune_api.failures import ExitCode
 from finetune_api.handoff import MANIFEST_NAME
 from finetune_trainer.artifact import parse_manifest
+from finetune_trainer.storage import Credentials
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.trainer_process import Site
+from tests.unit.trainer.stage_data import prepare
 
 pytestmark = [pytest.mark.e2e, pytest.mark.cluster]
 
@@ -120,3 +123,16 @@ def test_a_store_that_is_away_is_unavailable(site: Site, job: dict[str, Any], s3
     process = site.start(job)
     assert process.wait() == ExitCode.UNAVAILABLE
     assert "does not answer" in process.output
+
+
+def test_a_pattern_takes_the_objects_that_match(job: dict[str, Any], site: Site, client: Any, tmp_path: Path):
+    source = job["dataset"]["train"]["source"]
+    prefix = source.removeprefix(f"s3://{BUCKET}/").removesuffix("train.jsonl")
+    part = gzip.compress(b'{"text": "from a part", "label": "good"}\n')
+    for name in ("parts/1.jsonl.gz", "parts/deep/2.jsonl.gz", "parts/3.csv.gz"):
+        client.put_object(Bucket=BUCKET, Key=f"{prefix}{name}", Body=part)
+    pattern = source.replace("train.jsonl", "parts/**/*.jsonl.gz")
+    dataset = {"train": {"source": None, "sources": [source, pattern]}, "evaluation": {"fraction": 0.25}}
+    record, _ = prepare(tmp_path / "stage", Credentials.from_folder(site.secrets / "dataset"), dataset=dataset)
+    assert (record.counts["train"].files, record.counts["train"].read) == (3, len(reviews()) + 2)
+    assert not (tmp_path / "stage/workspace/run/data/train").exists(), "downloaded copies are removed"

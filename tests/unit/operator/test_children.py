@@ -102,12 +102,15 @@ def test_each_block_mounts_its_own_secret() -> None:
 def test_claims_are_mounted_read_only_unless_they_are_written_to() -> None:
     found = job(
         model={"source": "pvc://models/base", "secretRef": None},
-        dataset={"train": {"source": "pvc://shared/train.csv"}},
+        dataset={
+            "train": {"source": None, "sources": ["pvc://shared/train.csv", "pvc://more/part-*.csv"]},
+            "test": {"source": "pvc://tests/test.csv"},
+        },
         output={"destination": "pvc://shared/out", "secretRef": None},
     )
     (spec, _) = pod_specs(found)
     mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in spec["containers"][0]["volumeMounts"]}
-    assert mounts["/volumes/models"] is True
+    assert all(mounts[f"/volumes/{claim}"] is True for claim in ("models", "more", "tests"))
     assert mounts["/volumes/shared"] is False
     assert mounts["/workspace"] is False
     assert mounts["/etc/finetune/job"] is True

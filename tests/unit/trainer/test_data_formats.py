@@ -183,6 +183,14 @@ def test_a_pattern_that_matches_nothing_is_named(tmp_path: Path):
         prepare(tmp_path, **_train(source="pvc://data/*.jsonl"))
 
 
+def test_a_link_out_of_the_volume_is_not_followed(tmp_path: Path):
+    write(tmp_path, "a.csv", FILES["csv"])
+    (tmp_path / "secret.csv").write_bytes(FILES["csv"])
+    (tmp_path / "data/b.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(BadSpec, match=r"pvc://data/b.csv leaves the claim 'data' by a link"):
+        prepare(tmp_path, **_train(source="pvc://data/*.csv"))
+
+
 def test_an_ending_that_tells_nothing_needs_a_format(tmp_path: Path):
     write(tmp_path, "a.dat", FILES["csv"])
     with pytest.raises(BadSpec, match=r"set spec.dataset.train.format") as refused:

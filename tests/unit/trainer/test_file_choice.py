@@ -76,6 +76,11 @@ def test_files_of_a_split(case: str):
     assert files_of_split(names, card, split, FIELD) == {names[index] for index in expected}
 
 
+@pytest.mark.parametrize("header", ["", ": [", "- a", "configs: 3", "configs: [a]"])
+def test_a_card_that_says_nothing_leaves_the_names(header: str):
+    assert files_of_split(["README.md", "x.csv"], f"---\n{header}\n---\n", "train", FIELD) == {"x.csv"}
+
+
 def test_a_split_that_is_not_there_names_those_that_are():
     with pytest.raises(MissingInput, match="no split 'validation'; there are: test, train"):
         files_of_split(["train.csv", "test.csv"], "", "validation", FIELD)

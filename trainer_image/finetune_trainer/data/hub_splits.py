@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import yaml
+
 from finetune_trainer.data.globs import matches_pattern
 from finetune_trainer.data.reading import format_of
 from finetune_trainer.errors import BadSpec, MissingInput
@@ -33,12 +35,9 @@ def files_of_split(names: list[str], card: str, split: str, field: str) -> set[s
 
 def _splits_of_card(names: list[str], card: str, field: str) -> dict[str, set[str]]:
     """Return the splits that the card's header lists under configs; empty if it lists none."""
-    from huggingface_hub import DatasetCard
-
-    header = DatasetCard(card, ignore_metadata_errors=True).data.to_dict()
-    configs = [
-        config for config in header.get("configs") or [] if isinstance(config, dict) and config.get("data_files")
-    ]
+    listed = _header(card).get("configs")
+    listed = listed if isinstance(listed, list) else []
+    configs = [config for config in listed if isinstance(config, dict) and config.get("data_files")]
     if not configs:
         return {}
     chosen = [config for config in configs if config.get("default") or config.get("config_name") == DEFAULT] or configs
@@ -53,6 +52,16 @@ def _splits_of_card(names: list[str], card: str, field: str) -> dict[str, set[st
     for split, pattern in _patterns(chosen[0]["data_files"]):
         found.setdefault(split, set()).update(name for name in names if matches_pattern(name, pattern))
     return found
+
+
+def _header(card: str) -> dict[str, Any]:
+    """Return the YAML between the lines --- at a card's beginning; empty where there is none that can be read."""
+    found = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", card, re.DOTALL)
+    try:
+        header = yaml.safe_load(found[1]) if found else None
+    except yaml.YAMLError:
+        return {}
+    return header if isinstance(header, dict) else {}
 
 
 def _patterns(data_files: Any) -> list[tuple[str, str]]:

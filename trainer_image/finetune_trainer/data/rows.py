@@ -26,7 +26,7 @@ class RowWriter:
 
     def append(self, row: Row) -> None:
         """Write a row."""
-        self.append_line(json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self.append_line(json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str).encode() + b"\n")
 
     def append_line(self, line: bytes) -> None:
         """Write a row that is JSON already, with its line end."""

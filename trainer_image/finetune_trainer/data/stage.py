@@ -146,7 +146,7 @@ def _label_counts(rows: StoredRows) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for row in rows if column else ():
         value = row[column or ""]
-        counts.update(map(str, value) if isinstance(value, list) else [str(value)])
+        counts.update(value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value])
     return dict(sorted(counts.items()))
 
 

@@ -18,7 +18,7 @@ class VolumeStorage:
     def __init__(self, source: Source, access: Access) -> None:
         self.source = source
         self._field = access.field
-        claim = access.volumes / source.container
+        claim = self._volume = access.volumes / source.container
         self._path = claim / source.path
         with self._errors():
             if not claim.is_dir():
@@ -44,7 +44,14 @@ class VolumeStorage:
 
     def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
         """Return the folder's place on the volume; nothing is copied."""
-        del files, into
+        del into
+        claim = self._volume.resolve()
+        for file in files:
+            if not (self._path / file.path).resolve().is_relative_to(claim):
+                name = self.source.child(file.path)
+                raise BadSpec(
+                    f"{name} leaves the claim {self.source.container!r} by a link; copy the file", self._field
+                )
         return self._path
 
     def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:

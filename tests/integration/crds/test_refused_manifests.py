@@ -108,12 +108,12 @@ REWARDS = [
     (
         {"task": "GRPO", "grpo": {"rewardFunctions": [REWARD_FUNCTION], "numGenerations": 3}},
         "spec.grpo.numGenerations: Invalid value: must divide spec.training.batchSize x gradientAccumulationSteps: a"
-        " step learns from all completions of a prompt; found 3 for 8 completions",
+        " step learns from all completions of a prompt",
     ),
     (
         {"task": "PPO", "ppo": {"rewardFunctions": [REWARD_FUNCTION], "responseLength": 512}},
         "spec.ppo.responseLength: Invalid value: must be below spec.training.maxLength, which counts the tokens of"
-        " prompt and completion; found 512",
+        " prompt and completion",
     ),
     (
         {"task": "RLOO", "rloo": {"rewardFunctions": [REWARD_FUNCTION, REWARD_FUNCTION]}},

@@ -37,6 +37,7 @@ class PolicyRecipe(Recipe):
         self.rewarded = cast(RewardedOptions, request.options)
         self.completion_length = completion_length
         self._answers = answer_columns(self.rewarded)
+        self._rewards: Rewards | None = None
 
     def parse_row(self, values: dict[str, Any], labels: Labels) -> Row:
         """Check one row: a text or a chat to reply to, and an answer in each column that a reward function names."""
@@ -83,8 +84,14 @@ class PolicyRecipe(Recipe):
         return Evaluation(metrics, _samples(encoded, texts, scores))
 
     def rewards(self, models: dict[str, Path], device: Device) -> Rewards:
-        """Load the rewards that the spec names. Raises BadSpec."""
-        return Rewards.of(self.rewarded, f"spec.{self.request.task.block}", models, device)
+        """Return the rewards that the spec names, loaded once for training and evaluations. Raises BadSpec."""
+        import torch
+
+        if self._rewards is None:
+            # Loading seeds the generators; a training that goes on after this must not notice.
+            with torch.random.fork_rng():
+                self._rewards = Rewards.of(self.rewarded, f"spec.{self.request.task.block}", models, device)
+        return self._rewards
 
     def reference(self, model: Any, models: dict[str, Path], device: Device) -> Reference:
         """Return the base model to compare `model` with."""

@@ -125,8 +125,8 @@ REWARDS = [
     ),
     (
         {"task": "RLOO", "rloo": {"rewardFunctions": [{**REWARD_FUNCTION, "length": {}}]}},
-        "spec.rloo.rewardFunctions[0].length: Invalid value: set either targetCharacters or the bounds minCharacters and"
-        " maxCharacters",
+        "spec.rloo.rewardFunctions[0].length: Invalid value: set either targetCharacters or the bounds minCharacters"
+        " and maxCharacters",
     ),
 ]
 

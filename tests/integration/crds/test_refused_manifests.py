@@ -25,7 +25,11 @@ def data(**train: Any) -> dict[str, Any]:
 
 
 TASK_AND_TUNING = [
-    ({"task": "DPO"}, 'spec.task: Unsupported value: "DPO": supported values: "SequenceClassification", "SFT"'),
+    (
+        {"task": "Translation"},
+        'spec.task: Unsupported value: "Translation": supported values: "SequenceClassification",'
+        ' "TokenClassification", "CausalLM", "SFT", "Seq2Seq", "Reward", "DPO", "ORPO", "KTO", "PPO", "GRPO", "RLOO"',
+    ),
     ({"sft": {}}, "spec.sft: Forbidden: is only for task SFT; remove the block or set spec.task: SFT"),
     (
         {"task": "SFT", "sequenceClassification": {"labels": ["a", "b"]}},

@@ -163,3 +163,10 @@ class EvaluationData(DataFiles):
         lt=1,
         description="Share of the training rows that is held out, chosen by spec.dataset.seed.",
     )
+    limit: int | None = Field(
+        None,
+        ge=1,
+        le=2_147_483_647,
+        description="Hold out at most this many rows, chosen by spec.dataset.seed; of a fraction, the others are learnt"
+        " from.",
+    )

@@ -14,6 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from finetune_trainer.data import json_array
+from finetune_trainer.data.rows import load_rows
 from finetune_trainer.errors import BadData, BadSpec, MissingInput
 from tests.unit.trainer.stage_data import prepare, rows_of, write
 
@@ -126,6 +127,18 @@ def test_a_bad_row_among_several_files_is_named_with_its_file(tmp_path: Path):
     with pytest.raises(BadData) as refused:
         prepare(tmp_path, **_train(source="pvc://data/*.csv"))
     assert "pvc://data/*.csv (2 files): 1 of 3 rows cannot be used: pvc://data/b.csv line 3" in refused.value.message
+
+
+def test_held_out_rows_can_be_limited(tmp_path: Path):
+    rows = "".join(f"film {number},{'good' if number % 2 else 'bad'}\n" for number in range(40))
+    write(tmp_path, "train.csv", "text,label\n" + rows)
+    write(tmp_path, "held-out.csv", "text,label\n" + rows)
+    record, _ = prepare(tmp_path, dataset={"evaluation": {"fraction": 0.5, "limit": 5}})
+    assert (record.train_rows, record.evaluation_rows) == (35, 5)
+    evaluation = {"source": "pvc://data/held-out.csv", "fraction": None, "limit": 7}
+    record, workspace = prepare(tmp_path, dataset={"evaluation": evaluation})
+    assert (record.train_rows, record.evaluation_rows) == (40, 7)
+    assert len(load_rows(workspace.path(record.evaluation_file))) == 7
 
 
 def test_test_rows_are_kept_apart(tmp_path: Path):

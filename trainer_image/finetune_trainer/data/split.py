@@ -18,12 +18,12 @@ def shuffled(rows: int, limit: int | None, seed: int) -> Order:
     return order[:limit]
 
 
-def hold_out(order: Order, fraction: float) -> tuple[Order, Order]:
-    """Split shuffled rows into those to learn from and the `fraction` to be judged by.
+def hold_out(order: Order, fraction: float, limit: int | None = None) -> tuple[Order, Order]:
+    """Split shuffled rows into those to learn from and the `fraction`, at most `limit`, to be judged by.
 
     Raises BadData if either part would be empty.
     """
-    held_out = round(len(order) * fraction)
+    held_out = min(round(len(order) * fraction), limit or len(order))
     if held_out == 0 or held_out == len(order):
         part = "no row to be judged by" if held_out == 0 else "no row to learn from"
         raise BadData(

@@ -64,10 +64,11 @@ class _Preparation:
         rows, problems = self._checked("train", self.spec.train, "rows")
         self.labels = self.rules.labels_of(rows, problems)
         train = shuffled(len(rows), self.spec.limit, self.spec.seed)
-        if self.spec.evaluation.uris:
-            held_out = len(self._checked("evaluation", self.spec.evaluation, "evaluation")[0])
+        wished = self.spec.evaluation
+        if wished.uris:
+            held_out = self._evaluation_rows()
         else:
-            train, kept = hold_out(train, self.spec.evaluation.fraction or 0.0)
+            train, kept = hold_out(train, wished.fraction or 0.0, wished.limit)
             held_out = rows.copy_to(self._stored("evaluation"), kept)
         test = len(self._checked("test", self.spec.test, "test")[0]) if self.spec.test else 0
         rows.copy_to(self._stored("train"), train)
@@ -86,6 +87,16 @@ class _Preparation:
             counts=self.counts,
             revisions=self.revisions,
         )
+
+    def _evaluation_rows(self) -> int:
+        """Store the held-out rows of files of their own; return how many."""
+        wished = self.spec.evaluation
+        if wished.limit is None:
+            return len(self._checked("evaluation", wished, "evaluation")[0])
+        rows, _ = self._checked("evaluation", wished, "evaluation-rows")
+        count = rows.copy_to(self._stored("evaluation"), shuffled(len(rows), wished.limit, self.spec.seed))
+        rows.delete()
+        return count
 
     def _stored(self, name: str) -> Path:
         return self.workspace.data / f"{name}.jsonl"

@@ -154,6 +154,20 @@ def test_model_is_read_as_it_was_published_unless_the_spec_says_otherwise():
     assert "secretRef" not in own.status["sources"][0]
 
 
+def test_further_models_of_a_task_have_their_own_source_claim_and_secret():
+    base = published(output={"destination": "pvc://store/models", "secretRef": {"name": "theirs"}})
+    scene = Scene(task="PPO", ppo={"rewardModel": {"source": "job://base"}}).beside()
+    scene.act()
+    assert scene.status["message"].startswith("No FineTuneJob base (spec.ppo.rewardModel.source) in namespace default.")
+    scene.beside(base).act()
+    scene.act()
+    volumes = {volume["name"]: volume for volume in scene.training_job["spec"]["template"]["spec"]["volumes"]}
+    assert volumes["secret-model"]["secret"]["secretName"] == "s3"
+    assert volumes["secret-reward-model"]["secret"]["secretName"] == "theirs"
+    assert volumes["claim-0"]["persistentVolumeClaim"]["claimName"] == "store"
+    assert request(scene).sources["spec.ppo.rewardModel.source"].digest == DIGEST
+
+
 def test_missing_inherited_secret_is_told_by_who_names_it():
     scene = started(published(output={"secretRef": {"name": "theirs"}}))
     pod = scene.pod()

@@ -134,7 +134,7 @@ def test_a_row_that_no_language_model_can_learn_is_named(case: str, tmp_path: Pa
 
 
 def test_prompts_have_no_turns_of_the_assistant(tmp_path: Path):
-    with pytest.raises(BadSpec, match="is for chats, but the data holds prompts with completions") as refused:
+    with pytest.raises(BadSpec, match="is for chats, which stand in a column 'messages'") as refused:
         prepare(tmp_path, '{"prompt": "hi", "completion": "ho"}\n', **SFT, sft={"assistantOnlyLoss": True})
     assert refused.value.field == "spec.sft.assistantOnlyLoss"
 

@@ -48,21 +48,8 @@ def last_reply(messages: list[Message]) -> str | None:
     """Return what the assistant replied at the end, or None if it has not."""
     if messages[-1]["role"] != "assistant":
         return None
-    calls = messages[-1].get("tool_calls")
-    return messages[-1].get("content") or (json.dumps(calls, ensure_ascii=False) if calls else None)
-
-
-def check_template(template: str) -> None:
-    """Make sure that the spec's chat template is Jinja. Raises BadSpec."""
-    from jinja2 import TemplateSyntaxError
-    from transformers.utils.chat_template_utils import _compile_jinja_template
-
-    try:
-        _compile_jinja_template(template)
-    except TemplateSyntaxError as error:
-        raise BadSpec(
-            f"{TEMPLATE_FIELD}: not a Jinja template: line {error.lineno}: {error}", TEMPLATE_FIELD
-        ) from error
+    content: str | None = messages[-1].get("content")
+    return content or json.dumps(messages[-1].get("tool_calls"), ensure_ascii=False)
 
 
 def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None, **options: Any) -> list[int]:
@@ -77,9 +64,9 @@ def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None
 def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None, **options: Any) -> Any:
     """Return what the tokenizer's `apply_chat_template` makes of the chat.
 
-    Raises BadSpec if the model has no template, BadData if the template refuses the chat.
+    Raises BadSpec if the model has no template or one that cannot be used, BadData if it refuses the chat.
     """
-    from jinja2 import TemplateError
+    from jinja2 import TemplateError, TemplateSyntaxError
 
     if tokenizer.chat_template is None:
         raise BadSpec(
@@ -94,6 +81,9 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
             raise BadSpec(f"{words} in {TEMPLATE_FIELD}, or use a model for tool calls", MODEL_FIELD)
     try:
         return tokenizer.apply_chat_template(messages, tools=tools, **options)
+    except TemplateSyntaxError as error:
+        words = f"the chat template is not Jinja: line {error.lineno}: {error}; mend the model's, or {TEMPLATE_FIELD}"
+        raise BadSpec(words, TEMPLATE_FIELD) from error
     except (TemplateError, TypeError) as error:
         words = f"the model's chat template refuses {show(messages)}: {error}"
         raise BadData(words, "spec.dataset.train.source") from error

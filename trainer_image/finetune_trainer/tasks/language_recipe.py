@@ -35,9 +35,10 @@ class LanguageRecipe(Recipe):
         """Return TRL's SFTTrainer over rows that are encoded already, packed if the spec says so."""
         from trl import SFTConfig, SFTTrainer
 
-        from finetune_trainer.tasks.packing import check_isolation, pack, packed_batches
+        from finetune_trainer.tasks.packing import PackedBatches, check_isolation, pack, packed_batches
 
-        model, tokenizer, rows, collator = parts.loaded.model, parts.loaded.tokenizer, parts.rows, None
+        model, tokenizer, rows = parts.loaded.model, parts.loaded.tokenizer, parts.rows
+        collator: PackedBatches | None = None
         if self.request.training.packing:
             rows = pack(rows, longest_input(model, tokenizer, self.request.training.max_length))
             collator = packed_batches(model, tokenizer)

@@ -10,7 +10,7 @@ from finetune_trainer.loading import Loaded, LoadPlan, longest_input
 from finetune_trainer.records import Labels, Sample
 from finetune_trainer.tasks.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
 from finetune_trainer.tasks.assistant_turns import assistant_tokens
-from finetune_trainer.tasks.chat import chat_ids, check_template, checked_messages, last_reply, without_last_reply
+from finetune_trainer.tasks.chat import chat_ids, checked_messages, last_reply, without_last_reply
 from finetune_trainer.tasks.language_modeling import IGNORED
 from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
 from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids
@@ -35,8 +35,8 @@ class SFT(LanguageRecipe):
             tools = checked_tools(values.get(columns.tools), columns.tools)
             return {"messages": messages, "tools": tools} if tools else {"messages": messages}
         if self._options.assistant_only_loss:
-            words = "is for chats, but the data holds prompts with completions; remove it (completionOnlyLoss is on)"
-            raise BadSpec(f"{ASSISTANT_ONLY_FIELD} {words}", ASSISTANT_ONLY_FIELD)
+            words = f"is for chats, which stand in a column {columns.messages!r} and need no spec.dataset.template"
+            raise BadSpec(f"{ASSISTANT_ONLY_FIELD} {words}; remove it for prompts", ASSISTANT_ONLY_FIELD)
         prompt = self.template.fill(values) if self.template else required_text(values, columns.prompt, "prompt")
         return {"prompt": prompt, "completion": required_text(values, columns.completion, "completion")}
 
@@ -44,7 +44,6 @@ class SFT(LanguageRecipe):
         """Load a causal language model; the spec's chat template takes the place of its own."""
         loaded = super().load(folder, plan, labels)
         if self._options.chat_template:
-            check_template(self._options.chat_template)
             loaded.tokenizer.chat_template = self._options.chat_template
         return loaded
 

@@ -74,7 +74,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a template that is none": (
         CHAT,
         {"chatTemplate": "{% for message in messages %}"},
-        "not a Jinja template: line 1",
+        "the chat template is not Jinja: line 1",
     ),
 }
 

@@ -10,6 +10,7 @@ from transformers import BertForSequenceClassification, BertForTokenClassificati
 
 from finetune_trainer.serving.classifier import Classifier
 from finetune_trainer.serving.entity_finder import EntityFinder
+from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.serving.loading import load_model
 from tests.e2e.trainer.tiny_models import make_encoder
 
@@ -69,7 +70,8 @@ def test_a_regression_model_tells_its_number(encoder: Path, tmp_path: Path):
     model = _save(encoder, tmp_path, BertForSequenceClassification, problem_type="regression", num_labels=1)
     served = load_model(tmp_path)
     assert isinstance(served, Classifier)
-    assert not served.ranks_labels
+    with pytest.raises(ApiError, match="ranks no labels"):
+        next(served.classify(TEXTS, 2, threading.Event()))
     answers = list(served.classify(TEXTS, None, threading.Event()))
     wanted = [float(_logits(model, tmp_path, text)[0]) for text in TEXTS]
     assert [answer["score"] for answer in answers] == pytest.approx(wanted, abs=1e-5)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 
 from finetune_api.tasks.sequence_classification import DEFAULT_THRESHOLD
+from finetune_trainer.serving.errors import no_ranking
 
 BATCH_SIZE = 32
 
@@ -23,15 +24,17 @@ class Classifier:
         self._labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self._multi_label = model.config.problem_type == "multi_label_classification"
         self._threshold: float | None = getattr(model.config, "threshold", None)
-        self.ranks_labels = model.config.problem_type != "regression"
+        self._regression = model.config.problem_type == "regression"
 
     def classify(self, texts: list[str], top_k: int | None, cancelled: threading.Event) -> Iterator[dict[str, Any]]:
         """Yield for each text its best label and the scores of all (or the `top_k` best), highest first.
 
         Scores are probabilities in [0, 1]; they add up to 1 unless the model is a multi-label one, whose `labels` are
         all those that reach its threshold. A regression model's `score` is the number that it tells. `truncated`
-        says that the text was longer than the model can read.
+        says that the text was longer than the model can read. Raises ApiError 400 for `top_k` of a regression model.
         """
+        if top_k and self._regression:
+            raise no_ranking()
         for start in range(0, len(texts), BATCH_SIZE):
             if cancelled.is_set():
                 return
@@ -43,7 +46,7 @@ class Classifier:
         )
         with torch.inference_mode():
             logits = self._model(**batch.to(self._model.device)).logits.float()
-        if not self.ranks_labels:
+        if self._regression:
             for number, encoding in zip(logits[:, 0].tolist(), batch.encodings, strict=True):
                 yield {"score": number, "truncated": bool(encoding.overflowing)}
             return

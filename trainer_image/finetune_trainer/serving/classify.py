@@ -5,7 +5,7 @@ import threading
 from aiohttp import web
 
 from finetune_trainer.serving.body import STATE, read_body
-from finetune_trainer.serving.errors import ApiError, wrong_route
+from finetune_trainer.serving.errors import wrong_route
 from finetune_trainer.serving.requests import ClassifyRequest
 from finetune_trainer.serving.workers import Emit
 
@@ -17,8 +17,6 @@ async def classify(request: web.Request) -> web.Response:
     model = state.served_model(body.model)
     if not hasattr(model, "classify"):
         raise wrong_route(state.name, model)
-    if body.top_k and not model.ranks_labels:
-        raise ApiError(400, f"top_k: {state.name!r} ranks no labels; leave it out", "top_k")
 
     def work(emit: Emit, cancelled: threading.Event) -> None:
         for result in model.classify(body.input, body.top_k, cancelled):

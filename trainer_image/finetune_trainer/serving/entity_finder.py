@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from finetune_trainer.serving.errors import no_ranking
 from finetune_trainer.serving.words import words_in
 from finetune_trainer.tasks.iob2 import OUTSIDE, spans
 from finetune_trainer.tasks.subwords import first_subwords
@@ -19,7 +20,6 @@ class EntityFinder:
     """A loaded model with its tokenizer; `classify` may be called from many threads."""
 
     described: ClassVar[str] = "a model that finds entities; use /v1/classify"
-    ranks_labels: ClassVar[bool] = False
 
     def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
         self._model = model
@@ -31,9 +31,11 @@ class EntityFinder:
         """Yield for each text its entities in order: {label, start, end, text, score}.
 
         `start` and `end` count characters; `score` is the mean probability of the words' tags. `truncated` says that
-        the text was longer than the model can read: in what lies beyond, nothing is found.
+        the text was longer than the model can read: in what lies beyond, nothing is found. Raises ApiError 400 for
+        `top_k`.
         """
-        del top_k
+        if top_k:
+            raise no_ranking()
         for start in range(0, len(texts), BATCH_SIZE):
             if cancelled.is_set():
                 return

@@ -34,6 +34,11 @@ def wrong_route(name: str, model: Any) -> ApiError:
     return ApiError(400, f"{name!r} is {model.described}", "model")
 
 
+def no_ranking() -> ApiError:
+    """Return the refusal of `top_k` by a model whose answers are not ranked labels."""
+    return ApiError(400, "top_k: this model ranks no labels; leave it out", "top_k")
+
+
 def from_validation(error: ValidationError) -> ApiError:
     """Turn the first finding of a request model into a refusal that names field, what was found and expected."""
     finding = error.errors(include_url=False)[0]

@@ -18,11 +18,11 @@ class Columns(ApiModel):
     labels: ColumnName = Field("labels", description="Labels of the text (SequenceClassification, MultiLabel).")
     tokens: ColumnName = Field("tokens", description="Words of a sentence (TokenClassification).")
     tags: ColumnName = Field("tags", description="Tag of each word: B-TYPE, I-TYPE or O (TokenClassification).")
-    prompt: ColumnName = Field("prompt", description="Prompt (SFT, Reward, DPO, ORPO).")
+    prompt: ColumnName = Field("prompt", description="Prompt (all tasks that have one).")
     completion: ColumnName = Field("completion", description="Wanted completion (SFT).")
     messages: ColumnName = Field(
         "messages",
-        description="Chat: a list of {role, content} (SFT, JSONL). Used where the file has this column.",
+        description="Chat: a list of {role, content}, where a task takes chats. Used where the file has this column.",
     )
     tools: ColumnName = Field(
         "tools", description="Tools that the assistant of the chat may call, as JSON schemas (SFT). Optional."

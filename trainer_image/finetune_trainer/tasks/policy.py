@@ -15,6 +15,7 @@ from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length
 from finetune_trainer.tasks.chat import checked_turns, without_last_reply
 from finetune_trainer.tasks.completions import Completed, Ids, Sampling, complete_all
+from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.language_modeling import load_causal
 from finetune_trainer.tasks.prompts import Turns, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row
@@ -81,7 +82,8 @@ class PolicyRecipe(Recipe):
             "completion_length": sum(map(len, responses)) / len(responses),
             "kl": self._divergence(loaded, encoded, responses, plan),
         }
-        return Evaluation(metrics, _samples(encoded, texts, scores))
+        wished = self._wished_samples(loaded, encoded, plan) if plan.samples else ()
+        return Evaluation(metrics, wished or _samples(encoded, texts, scores))
 
     def rewards(self, models: dict[str, Path], device: Device) -> Rewards:
         """Return the rewards that the spec names, loaded once for training and evaluations. Raises BadSpec."""
@@ -130,6 +132,16 @@ class PolicyRecipe(Recipe):
                 for index, answer in zip(indices, answers, strict=True):
                     responses[index] = answer
         return responses
+
+    def _wished_samples(self, loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple[Sample, ...]:
+        """Complete the prompts that the spec names; they have no answers, and so no rewards."""
+        wished, samples = self.request.evaluation.sample_prompts or [], []
+        for prompt in wished:
+            turns = [{"role": "user", "content": prompt}] if isinstance(encoded[0]["prompt"], list) else prompt
+            with plan.device.autocast():
+                output = complete(loaded, prompt_ids(turns, loaded.tokenizer), self.completion_length)
+            samples.append(Sample(prompt, None, output))
+        return tuple(samples)
 
     def _divergence(self, loaded: Loaded, encoded: list[Row], responses: list[Ids], plan: EvaluationPlan) -> float:
         import torch

@@ -1,5 +1,6 @@
 """PPO: the losses of a plain loop over the same completions, written out token by token."""
 
+import json
 from functools import partial
 from pathlib import Path
 from statistics import fmean, pvariance
@@ -39,6 +40,7 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site, tmp_path: Path):
         task="PPO",
         model={"source": "pvc://models/decoder"},
         dataset={"train": {"source": rows}, "evaluation": {"source": rows}},
+        evaluation={"samplePrompts": ["a good film"]},
         ppo={
             "rewardFunctions": REWARDS,
             "responseLength": 8,
@@ -82,6 +84,8 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site, tmp_path: Path):
                 )
             steps.learn(total / len(flat))
     expect_equal(losses, steps.losses)
+    report = json.loads((site.published() / "evaluation.json").read_text())
+    assert [sample["input"] for sample in report["baseline"]["samples"]] == ["a good film"]
     with safe_open(site.published() / "model.safetensors", "pt") as weights:
         assert not [name for name in weights.keys() if "value" in name]  # noqa: SIM118
 

@@ -1,4 +1,4 @@
-"""RLOO: the losses of a plain loop over the same completions."""
+"""RLOO: the losses of a plain loop over the same completions, which a reward model and functions score."""
 
 from functools import partial
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.e2e.trainer.plain_loop import expect_equal, trained_losses
 from tests.e2e.trainer.tasks.rollouts import PlainSteps, logps_of, read_rollouts, record_trl, reward_of
@@ -18,15 +18,20 @@ pytestmark = pytest.mark.e2e
 
 def test_the_losses_are_those_of_a_plain_loop(site: Site, tmp_path: Path):
     path = tmp_path / "completions"
-    batches = {"batchSize": 8, "gradientAccumulationSteps": 2, "maxLength": 32}
-    losses = trained_losses(site, partial(record_trl, path), batches=batches, **_job(site, "RLOO"))
     folder = site.volumes / "models/decoder"
+    judge = _save_judge(folder, site.volumes / "models/judge")
+    batches = {"batchSize": 8, "gradientAccumulationSteps": 2, "maxLength": 32}
+    job = _job(site, "RLOO", rewardModel={"source": "pvc://models/judge"})
+    losses = trained_losses(site, partial(record_trl, path), batches=batches, **job)
     model, base = (AutoModelForCausalLM.from_pretrained(folder) for _ in range(2))
     tokenizer, steps = AutoTokenizer.from_pretrained(folder), PlainSteps(list(model.parameters()))
     for prompts, completions in read_rollouts(path):
         with torch.no_grad():
             old, reference = (_sums(net, prompts, completions) for net in (model, base))
-        scores = [reward_of(tokenizer.decode(ids, skip_special_tokens=True)) for ids in completions]
+        texts = [tokenizer.batch_decode(ids, skip_special_tokens=True) for ids in (prompts, completions)]
+        scores = [
+            reward_of(text) + _verdict(judge, tokenizer, prompt + text) for prompt, text in zip(*texts, strict=True)
+        ]
         rewards = [score - BETA * float(one - other) for score, one, other in zip(scores, old, reference, strict=True)]
         groups = [rewards[start - start % GROUP :][:GROUP] for start in range(len(rewards))]
         advantages = torch.tensor(
@@ -41,3 +46,19 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site, tmp_path: Path):
 
 def _sums(model: Any, prompts: list[list[int]], completions: list[list[int]]) -> Any:
     return torch.stack([row.sum() for row in logps_of(model, prompts, completions, TEMPERATURE)])
+
+
+def _save_judge(decoder: Path, folder: Path) -> Any:
+    """Save a reward model with a head of random weights beside the decoder's own."""
+    torch.manual_seed(1)
+    judge = AutoModelForSequenceClassification.from_pretrained(decoder, num_labels=1)
+    judge.score.weight.data.normal_(std=0.3)
+    judge.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(decoder).save_pretrained(folder)
+    return judge.eval()
+
+
+@torch.no_grad()
+def _verdict(judge: Any, tokenizer: Any, text: str) -> float:
+    ids = [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
+    return float(judge(torch.tensor([ids])).logits[0, 0])

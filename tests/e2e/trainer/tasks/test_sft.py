@@ -28,7 +28,7 @@ CHATS = [
 MARKED = (
     "{% for message in messages %}{% if message['role'] == 'assistant' %}"
     "A:{% generation %}{{ message['content'] + eos_token }}{% endgeneration %}"
-    "{% else %}Q:{{ message['content'] }}{% endif %}\n{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
+    "{% else %}Q:{{ message['content'] }}{% endif %}{{ '\\n' }}{% endfor %}{% if add_generation_prompt %}A:{% endif %}"
 )
 LORA = {"method": "LoRA", "lora": {"rank": 4, "alpha": 8}}
 PACKED = {"batchSize": 8, "packing": True}

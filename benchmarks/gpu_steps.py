@@ -18,12 +18,24 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-STEPS = 20
-ROWS = 640
-LENGTH_TOKENS = 512
 BATCH_SIZE = 8
 GIB = 2**30
 PRELOADED = ["transformers.trainer", "trl", "peft", "sklearn.metrics"]
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large models and rows are, and how many optimizer steps are made."""
+
+    steps: int
+    rows: int
+    length_tokens: int
+    width: int
+    layers: int
+
+
+LARGE = Size(steps=20, rows=640, length_tokens=512, width=1024, layers=24)
+SMALL = Size(steps=5, rows=40, length_tokens=128, width=64, layers=4)
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class Case:
 LORA = {"method": "LoRA", "lora": {"rank": 16}}
 QLORA = {"method": "QLoRA", "qlora": {"rank": 16, "quantType": "nf4", "doubleQuantization": True}}
 PAGED = {"optimizer": "paged_adamw_8bit"}
-REWARDS = {"rewardFunctions": [{"type": "Length", "length": {"targetCharacters": 40}}]}
+REWARDS = {"rewardFunctions": [{"name": "length", "type": "Length", "length": {"targetCharacters": 200}}]}
 SAMPLING = {"numGenerations": 8, "maxCompletionLength": 64, **REWARDS}
 
 
@@ -85,34 +97,39 @@ def main() -> int:
     """Run the cases; print the table and write it to the folder that `--output` names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu_steps", description=__doc__)
     parser.add_argument("--output", type=Path, help="folder for gpu_steps.md and gpu_steps.json")
-    parser.add_argument("--only", help="run only the cases of this task")
+    parser.add_argument("--only", nargs="+", help="run only the cases of these tasks")
     parser.add_argument("--small", action="store_true", help="tiny models: to try the script without a GPU")
     arguments = parser.parse_args()
+    size = SMALL if arguments.small else LARGE
     forks = multiprocessing.get_context("forkserver")
     forks.set_forkserver_preload(PRELOADED)
     results = []
     with tempfile.TemporaryDirectory() as name:
         site = Path(name)
-        _run(forks, _make_models, site, arguments.small)
-        _write_rows(site)
+        _run(forks, _make_models, site, size)
+        _write_rows(site, size)
         for index, case in enumerate(CASES):
-            if arguments.only in (None, case.task):
-                results.append(_result(forks, case, index, site))
+            if not arguments.only or case.task in arguments.only:
+                results.append(_result(forks, case, index, site, size))
                 print(_table(results[-1:]).splitlines()[-1], flush=True)
-    table = _table(results)
-    print(table)
-    if arguments.output:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        (arguments.output / "gpu_steps.md").write_text(table)
-        (arguments.output / "gpu_steps.json").write_text(json.dumps(results, indent=1))
+                _write(results, arguments.output)
+    print(_table(results))
     return 0 if all(result["exit"] == 0 for result in results) else 1
 
 
-def _result(forks: Any, case: Case, index: int, site: Path) -> dict[str, Any]:
+def _write(results: list[dict[str, Any]], folder: Path | None) -> None:
+    """Write what is known so far: a run that is cut short leaves its table."""
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "gpu_steps.md").write_text(_table(results))
+        (folder / "gpu_steps.json").write_text(json.dumps(results, indent=1))
+
+
+def _result(forks: Any, case: Case, index: int, site: Path, size: Size) -> dict[str, Any]:
     """Run one case; return its figures."""
     folder = site / f"case-{index}"
     folder.mkdir()
-    (folder / "job.json").write_text(json.dumps(_job(case, folder.name)))
+    (folder / "job.json").write_text(json.dumps(_job(case, folder.name, size)))
     started = time.monotonic()
     exit_code = _run(forks, _train, folder, site)
     result: dict[str, Any] = {
@@ -179,7 +196,7 @@ def _train(folder: Path, site: Path) -> None:
     sys.exit(trainer_main())
 
 
-def _job(case: Case, name: str) -> dict[str, Any]:
+def _job(case: Case, name: str, size: Size) -> dict[str, Any]:
     block = case.task.lower() if case.task.isupper() else case.task[0].lower() + case.task[1:]
     rows = case.rows.replace(" ", "-")
     return {
@@ -196,9 +213,9 @@ def _job(case: Case, name: str) -> dict[str, Any]:
             "evaluation": {"source": f"pvc://data/{rows}-held-out.jsonl"},
         },
         "training": {
-            "maxSteps": STEPS,
+            "maxSteps": size.steps,
             "batchSize": BATCH_SIZE,
-            "maxLength": LENGTH_TOKENS,
+            "maxLength": size.length_tokens,
             "learningRate": 1e-4,
             "loggingIntervalSteps": 5,
             "precision": "BF16",
@@ -210,12 +227,12 @@ def _job(case: Case, name: str) -> dict[str, Any]:
     }
 
 
-def _write_rows(site: Path) -> None:
-    """Write every shape of rows, about LENGTH_TOKENS tokens each, from the examples' texts."""
+def _write_rows(site: Path, size: Size) -> None:
+    """Write every shape of rows, of about as many tokens as are learnt, from the examples' texts."""
     (site / "volumes/data").mkdir(parents=True)
     (site / "volumes/out").mkdir()
     texts = _texts()
-    long = [" ".join(texts[(index * 7 + shift) % len(texts)] for shift in range(24)) for index in range(ROWS)]
+    long = [" ".join(texts[(index * 7 + shift) % len(texts)] for shift in range(24)) for index in range(size.rows)]
     half = [text[: len(text) // 2] for text in long]
     shapes: dict[str, list[dict[str, Any]]] = {
         "labels": [{"text": text, "label": ("bad", "good")[index % 2]} for index, text in enumerate(long)],
@@ -238,7 +255,7 @@ def _write_rows(site: Path) -> None:
     for name, rows in shapes.items():
         path = site / "volumes/data" / name.replace(" ", "-")
         Path(f"{path}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        Path(f"{path}-held-out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:16]))
+        Path(f"{path}-held-out.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[:8]))
 
 
 def _tagged(text: str) -> dict[str, Any]:
@@ -251,7 +268,7 @@ def _texts() -> list[str]:
         return [row["text"] for row in csv.DictReader(file)]
 
 
-def _make_models(site: Path, small: bool) -> None:
+def _make_models(site: Path, size: Size) -> None:
     """Make a decoder, an encoder and an encoder-decoder with random weights and one tokenizer."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -278,8 +295,8 @@ def _make_models(site: Path, small: bool) -> None:
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", bos_token="<s>", eos_token="</s>", model_max_length=2048
     )
-    width, layers = (64, 4) if small else (1024, 24)
-    size = {"vocab_size": 8192, "hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": width // 64}
+    width, layers = size.width, size.layers
+    shape = {"vocab_size": 8192, "hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": width // 64}
     wide = {"intermediate_size": width * 11 // 4, "max_position_embeddings": 2048, "pad_token_id": 0}
     t5 = T5Config(
         vocab_size=8192,
@@ -295,8 +312,8 @@ def _make_models(site: Path, small: bool) -> None:
     )
     torch.manual_seed(0)
     made = {
-        "llama": LlamaForCausalLM(LlamaConfig(**size, **wide, bos_token_id=1, eos_token_id=2)),
-        "bert": BertModel(BertConfig(**size, **wide)),
+        "llama": LlamaForCausalLM(LlamaConfig(**shape, **wide, bos_token_id=1, eos_token_id=2)),
+        "bert": BertModel(BertConfig(**shape, **wide)),
         "t5": T5ForConditionalGeneration(t5),
     }
     for name, model in made.items():

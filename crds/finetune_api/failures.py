@@ -16,6 +16,7 @@ class FailureClass(StrEnum):
     UNAVAILABLE = "Unavailable"
     OUT_OF_MEMORY = "OutOfMemory"
     NON_FINITE_LOSS = "NonFiniteLoss"
+    MERGE_MISMATCH = "MergeMismatch"
     PREEMPTED = "Preempted"
     BUG = "Bug"
 
@@ -31,6 +32,7 @@ class ExitCode(IntEnum):
     BUG = 70
     OUT_OF_MEMORY = 71
     NON_FINITE_LOSS = 72
+    MERGE_MISMATCH = 73
     NO_ACCESS = 77
     PREEMPTED = 143
 
@@ -44,6 +46,7 @@ TERMINAL = (
     FailureClass.MISSING_INPUT,
     FailureClass.NO_ACCESS,
     FailureClass.NON_FINITE_LOSS,
+    FailureClass.MERGE_MISMATCH,
 )
 """Classes that a retry cannot mend: the run fails at once."""
 

@@ -17,6 +17,13 @@ class OutputSpec(ApiModel):
         max_length=1024,
         description="s3://bucket/path or pvc://claim/path. Each run publishes into a folder of its own below it.",
     )
+    merge_tolerance: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="How far the logits of the merged model may lie from those of the adapters, as a share of the"
+        " largest logit; beyond it nothing is published. Default: 0.001 in float32, 0.05 where 16 bits are in play.",
+    )
     secret_ref: SecretRef | None = Field(
         None, description="Credentials to write to, and to serve from, the destination."
     )

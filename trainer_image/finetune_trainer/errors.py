@@ -9,6 +9,7 @@ TrainerError
 ├── Unavailable    a service does not answer now; a retry may help
 ├── OutOfMemory    the GPU's memory is too small for the batch
 ├── NonFiniteLoss  the loss became NaN or infinite
+├── MergeMismatch  the merged model does not answer as the adapters did
 └── Preempted      the pod was told to stop
 
 Any other exception is a Bug. The exit code of each class is in `finetune_api.failures`.
@@ -84,6 +85,12 @@ class NonFiniteLoss(TrainerError):
     """The loss became NaN or infinite."""
 
     failure_class = FailureClass.NON_FINITE_LOSS
+
+
+class MergeMismatch(TrainerError):
+    """The merged model does not answer as the adapters did."""
+
+    failure_class = FailureClass.MERGE_MISMATCH
 
 
 class Preempted(TrainerError):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.quantization import without_heads
+from finetune_trainer.quantization import keep_layout, without_heads
 
 FIELD = "spec.model.source"
 
@@ -66,7 +66,7 @@ def load_model(auto_class: Any, folder: Path, plan: LoadPlan, **options: Any) ->
     except (OSError, ValueError, ImportError, RuntimeError, KeyError) as error:
         raise BadSpec(f"the model cannot be loaded: {_first_line(error)}", FIELD) from error
     fresh = [*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])]
-    return model, sorted(fresh)
+    return (model if plan.quantization is None else keep_layout(model)), sorted(fresh)
 
 
 def longest_input(model: Any, tokenizer: Any, wished: int) -> int:

@@ -57,6 +57,11 @@ class Workspace:
         return self.folder / "checkpoints"
 
     @property
+    def adapter(self) -> Path:
+        """The adapters before they are merged, and what they started from."""
+        return self.folder / "adapter"
+
+    @property
     def tuned(self) -> Path:
         """The tuned model, merged."""
         return self.folder / "model"

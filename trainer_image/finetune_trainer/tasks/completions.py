@@ -70,7 +70,7 @@ def complete_all(model: Any, tokenizer: Any, prompts: list[Ids], sampling: Sampl
 
     batch = tokenizer.pad({"input_ids": prompts}, return_tensors="pt", padding_side="left").to(model.device)
     ends = end_tokens(model, tokenizer)
-    how = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
+    how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     if sampling.temperature is not None:
         how = {"do_sample": True, "temperature": sampling.temperature, "top_p": 1.0, "top_k": 0}
     with torch.no_grad():

@@ -44,7 +44,8 @@ class PPOTrainer(Trainer):  # type: ignore[misc]
             self._note(self._rollout.figures)
         part = self._parts.popleft()
         rows = {"rows": torch.tensor(part.rows), "step_tokens": torch.tensor(part.step_tokens)}
-        return super().training_step(model, rows, num_items_in_batch)
+        loss: Tensor = super().training_step(model, rows, num_items_in_batch)
+        return loss
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None

@@ -5,7 +5,15 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.sources import parse_source
 from finetune_trainer.data.account import SHOWN_LABELS, data_lines
-from finetune_trainer.records import DataRecord, EvaluateRecord, ModelRecord, Results, Sample, TrainRecord
+from finetune_trainer.records import (
+    DataRecord,
+    EvaluateRecord,
+    LogitDifference,
+    ModelRecord,
+    Results,
+    Sample,
+    TrainRecord,
+)
 from finetune_trainer.report import side_by_side
 from finetune_trainer.tasks import Recipe
 
@@ -23,6 +31,7 @@ def model_card(request: RunRequest, results: Results, recipe: Recipe) -> str:
         "\n".join(data_lines(request.dataset, data, train.tokens)),
         "## Settings",
         _table(("setting", "value"), _settings(request, train)),
+        *_merge(train),
         "## Results on the held-out rows",
         _figures(evaluate),
         *_confusion(data, evaluate),
@@ -71,9 +80,28 @@ def _summary(request: RunRequest, model: ModelRecord, train: TrainRecord) -> str
 
 
 def _settings(request: RunRequest, train: TrainRecord) -> list[tuple[str, str]]:
-    lora = request.tuning.lora.to_wire() if request.tuning.lora else {}
-    settings = {"epochs done": f"{train.epochs:g}", **request.training.to_wire(), **lora}
+    chosen = request.tuning.adapter or request.tuning.freeze
+    options = chosen.to_wire() if chosen else {}
+    settings = {"epochs done": f"{train.epochs:g}", **request.training.to_wire(), **options}
     return [(name, ", ".join(value) if isinstance(value, list) else str(value)) for name, value in settings.items()]
+
+
+def _merge(train: TrainRecord) -> list[str]:
+    if train.merge is None:
+        return []
+    rows = [("merged model against the adapters", *_apart(train.merge.difference))]
+    if train.merge.other_base:
+        rows.append(("merged into original against dequantized weights", *_apart(train.merge.other_base)))
+    return [
+        "## Merge",
+        f"The adapters were merged into the {train.merge.base.lower()} weights in float32. Answers to the same rows:",
+        _table(("", "largest difference of logits", "as a share of the largest logit", "same answers"), rows),
+    ]
+
+
+def _apart(apart: LogitDifference) -> tuple[str, str, str]:
+    agreement = "" if apart.agreement is None else f"{apart.agreement:.1%} of {apart.answers}"
+    return f"{apart.largest:.2g}", f"{apart.share:.3%}", agreement
 
 
 def _figures(evaluate: EvaluateRecord) -> str:

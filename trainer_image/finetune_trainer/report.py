@@ -1,12 +1,13 @@
 """The record of the whole run, from which model card, termination report and status are made."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.account import data_report
-from finetune_trainer.records import EvaluateRecord, Evaluation, Results, Sample
+from finetune_trainer.records import EvaluateRecord, Evaluation, MergeRecord, Results, Sample
 
 SHOWN_LOSSES = 500
 
@@ -37,6 +38,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "lossHistory": _thinned(train.loss_history),
             "metrics": train.metrics,
         },
+        "merge": _merge(train.merge) if train.merge else None,
         "evaluation": _as_data(evaluate.tuned),
         "baseline": _as_data(evaluate.baseline) if evaluate.baseline else None,
         "test": _as_data(evaluate.test) if evaluate.test else None,
@@ -53,6 +55,16 @@ def _thinned(history: tuple[tuple[int, float], ...]) -> list[list[float]]:
     """Return [step, loss] pairs, at most so many that a chart can show."""
     every = -(-len(history) // SHOWN_LOSSES) or 1
     return [[step, loss] for step, loss in history[::every]]
+
+
+def _merge(merge: MergeRecord) -> dict[str, Any]:
+    other = merge.other_base
+    return {
+        "base": merge.base,
+        "tolerance": merge.tolerance,
+        "difference": asdict(merge.difference),
+        "otherBase": asdict(other) if other else None,
+    }
 
 
 def _as_data(evaluation: Evaluation) -> dict[str, Any]:

@@ -21,6 +21,7 @@ def test_exit_codes_are_fixed():
         "Bug": 70,
         "OutOfMemory": 71,
         "NonFiniteLoss": 72,
+        "MergeMismatch": 73,
         "NoAccess": 77,
         "Preempted": 143,
     }

@@ -84,9 +84,9 @@ class PPOTrainer(Trainer):  # type: ignore[misc]
         step_rows = rows // options.num_mini_batches
         parts = []
         for _ in range(options.num_ppo_epochs):
-            for step in torch.randperm(rows).split(step_rows):
+            for step in torch.split(torch.randperm(rows), step_rows):
                 tokens = int(rollout.mask[step].sum())
-                parts += [Part(chosen.tolist(), tokens) for chosen in step.split(size)]
+                parts += [Part(chosen.tolist(), tokens) for chosen in torch.split(step, size)]
         return parts
 
     def _note(self, figures: dict[str, float]) -> None:

@@ -1,6 +1,7 @@
 """`python -m benchmarks.gpu_steps`: every task and every way of tuning, 20 steps each on a GPU, as a table.
 
-Each case is the trainer's own `run` command in a process of its own, forked from one that has imported the libraries.
+Each case is the trainer's own `run` command in a process of its own, which imports its libraries while those before it
+compute, and then waits for its turn.
 Models are made with random weights (0.3 billion parameters), rows from the examples' texts. Peak memory is what torch
 allocated while stage Train ran. `weights` is worked out from shapes: the weights as they are held, and for those that
 learn a gradient and two moments of AdamW in float32; what the peak has beyond it are activations and logits.
@@ -10,6 +11,7 @@ import argparse
 import csv
 import json
 import multiprocessing
+import shutil
 import sys
 import tempfile
 import time
@@ -20,7 +22,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 BATCH_SIZE = 8
 GIB = 2**30
-PRELOADED = ["transformers.trainer", "trl", "peft", "sklearn.metrics"]
+AHEAD = 4
+"""Processes that import libraries while another computes."""
+SPAWN = multiprocessing.get_context("spawn")
 
 
 @dataclass(frozen=True)
@@ -101,18 +105,21 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="tiny models: to try the script without a GPU")
     arguments = parser.parse_args()
     size = SMALL if arguments.small else LARGE
-    forks = multiprocessing.get_context("forkserver")
-    forks.set_forkserver_preload(PRELOADED)
+    chosen = [case for case in CASES if not arguments.only or case.task in arguments.only]
     results = []
     with tempfile.TemporaryDirectory() as name:
         site = Path(name)
-        _run(forks, _make_models, site, size)
+        maker = SPAWN.Process(target=_make_models, args=(site, size))
+        maker.start()
+        maker.join()
         _write_rows(site, size)
-        for index, case in enumerate(CASES):
-            if not arguments.only or case.task in arguments.only:
-                results.append(_result(forks, case, index, site, size))
-                print(_table(results[-1:]).splitlines()[-1], flush=True)
-                _write(results, arguments.output)
+        runs = [Run(case, site / f"case-{index}", site, size) for index, case in enumerate(chosen)]
+        for index, run in enumerate(runs):
+            for prepared in runs[index : index + AHEAD]:
+                prepared.prepare()
+            results.append(run.result())
+            print(_table(results[-1:]).splitlines()[-1], flush=True)
+            _write(results, arguments.output)
     print(_table(results))
     return 0 if all(result["exit"] == 0 for result in results) else 1
 
@@ -125,49 +132,63 @@ def _write(results: list[dict[str, Any]], folder: Path | None) -> None:
         (folder / "gpu_steps.json").write_text(json.dumps(results, indent=1))
 
 
-def _result(forks: Any, case: Case, index: int, site: Path, size: Size) -> dict[str, Any]:
-    """Run one case; return its figures."""
-    folder = site / f"case-{index}"
-    folder.mkdir()
-    (folder / "job.json").write_text(json.dumps(_job(case, folder.name, size)))
-    started = time.monotonic()
-    exit_code = _run(forks, _train, folder, site)
-    result: dict[str, Any] = {
-        "task": case.task,
-        "tuning": case.tuning["method"],
-        "name": case.name or next((str(value) for value in case.options.values() if isinstance(value, str)), ""),
-        "exit": exit_code,
-        "wall_seconds": round(time.monotonic() - started, 1),
-    }
-    report = folder / "termination-log"
-    if report.exists():
-        said = json.loads(report.read_text())
-        result["failure"] = (said.get("failure") or {}).get("message")
-        result["tokens_per_second"] = (said.get("progress") or {}).get("tokensPerSecond")
-        result["samples_per_second"] = (said.get("progress") or {}).get("samplesPerSecond")
-    if (folder / "memory.json").exists():
-        result |= json.loads((folder / "memory.json").read_text())
-    published = site / "volumes/out" / folder.name / "run/evaluation.json"
-    if published.exists():
-        history = json.loads(published.read_text())["training"]["lossHistory"]
-        result["first_loss"], result["last_loss"] = history[0][1], history[-1][1]
-    if exit_code:
-        print((folder / "log").read_text()[-2000:], flush=True)
-    return result
+class Run:
+    """One case in a process of its own."""
+
+    def __init__(self, case: Case, folder: Path, site: Path, size: Size) -> None:
+        self._case = case
+        self._folder = folder
+        self._site = site
+        self._turn = SPAWN.Event()
+        self._process = SPAWN.Process(target=_train, args=(folder, site, self._turn))
+        folder.mkdir()
+        (folder / "job.json").write_text(json.dumps(_job(case, folder.name, size)))
+
+    def prepare(self) -> None:
+        """Let the process import its libraries, if it has not begun yet."""
+        if self._process.pid is None:
+            self._process.start()
+
+    def result(self) -> dict[str, Any]:
+        """Let the case run to its end; return its figures."""
+        case, folder = self._case, self._folder
+        started = time.monotonic()
+        self._turn.set()
+        self._process.join()
+        result: dict[str, Any] = {
+            "task": case.task,
+            "tuning": case.tuning["method"],
+            "name": case.name or next((str(value) for value in case.options.values() if isinstance(value, str)), ""),
+            "exit": self._process.exitcode,
+            "wall_seconds": round(time.monotonic() - started, 1),
+        }
+        report = folder / "termination-log"
+        if report.exists():
+            said = json.loads(report.read_text())
+            result["failure"] = (said.get("failure") or {}).get("message")
+            result["tokens_per_second"] = (said.get("progress") or {}).get("tokensPerSecond")
+            result["samples_per_second"] = (said.get("progress") or {}).get("samplesPerSecond")
+        if (folder / "memory.json").exists():
+            result |= json.loads((folder / "memory.json").read_text())
+        published = self._site / "volumes/out" / folder.name / "run/evaluation.json"
+        if published.exists():
+            history = json.loads(published.read_text())["training"]["lossHistory"]
+            result["first_loss"], result["last_loss"] = history[0][1], history[-1][1]
+        if self._process.exitcode:
+            print((folder / "log").read_text()[-800:], flush=True)
+        shutil.rmtree(folder)
+        return result
 
 
-def _run(forks: Any, function: Any, *args: Any) -> int:
-    process = forks.Process(target=function, args=args)
-    process.start()
-    process.join()
-    return int(process.exitcode or 0)
-
-
-def _train(folder: Path, site: Path) -> None:
+def _train(folder: Path, site: Path, turn: Any) -> None:
     """Be the trainer, and note the memory of stage Train."""
     import os
 
+    import peft
+    import sklearn.metrics
     import torch
+    import transformers.trainer
+    import trl
 
     from finetune_trainer.__main__ import main as trainer_main
     from finetune_trainer.train import Training
@@ -175,6 +196,8 @@ def _train(folder: Path, site: Path) -> None:
     log = (folder / "log").open("wb", buffering=0)
     os.dup2(log.fileno(), 1)
     os.dup2(log.fileno(), 2)
+    del peft, sklearn, transformers, trl  # imported ahead, while other cases compute
+    turn.wait()
     fit = Training._fit
 
     def measured(self: Training, trainer: Any, *args: Any, **kwargs: Any) -> Any:

@@ -39,9 +39,19 @@ def attach(loaded: Loaded, options: LoRAOptions, block: str, training: TrainingS
 
 def save(model: Any, folder: Path) -> None:
     """Write the adapters as an ordinary LoRA on the untouched base, whatever they started from."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import load_file, save_file
+
     initial = folder / INITIAL
-    changes_base = initial.exists()
-    model.save_pretrained(folder, path_initial_model_for_weight_conversion=str(initial) if changes_base else None)
+    if not initial.exists():
+        model.save_pretrained(folder)
+        return
+    # PEFT's conversion leaves out the modules that learnt as a whole.
+    state = get_peft_model_state_dict(model)
+    whole = {name: value.detach().cpu().clone() for name, value in state.items() if ".lora_" not in name}
+    model.save_pretrained(folder, path_initial_model_for_weight_conversion=str(initial))
+    weights = folder / "adapter_model.safetensors"
+    save_file({**load_file(weights), **whole}, weights, metadata={"format": "pt"})
 
 
 def save_start(model: Any, folder: Path) -> None:

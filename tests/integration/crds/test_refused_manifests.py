@@ -50,13 +50,48 @@ TASK_AND_TUNING = [
         "spec.tuning.lora: Forbidden: is only for method LoRA; remove the block or set spec.tuning.method: LoRA",
     ),
     (
+        {"tuning": {"method": "LoRA", "qlora": {}}},
+        "spec.tuning.qlora: Forbidden: is only for method QLoRA; remove the block or set spec.tuning.method: QLoRA",
+    ),
+    (
+        {"tuning": {"method": "Freeze"}},
+        "spec.tuning.freeze: Required value: is needed by method Freeze: it says which weights learn, such as freeze:"
+        " {trainableLayers: 2}",
+    ),
+    (
+        {"tuning": {"method": "Freeze", "freeze": {"trainableLayers": 2, "embeddingsOnly": True}}},
+        "spec.tuning.freeze: Invalid value: set exactly one of trainableLayers, trainablePatterns and embeddingsOnly:"
+        " true",
+    ),
+    (
+        {"tuning": {"method": "LoRA", "lora": {"useDora": True, "initLoraWeights": "pissa_niter_4"}}},
+        "spec.tuning.lora.initLoraWeights: Invalid value: cannot be merged with useDora; use default, gaussian or"
+        " orthogonal, or leave useDora out",
+    ),
+    (
+        {"tuning": {"method": "QLoRA", "qlora": {"initLoraWeights": "pissa"}}},
+        "spec.tuning.qlora.initLoraWeights: Invalid value: takes its start from weights in full precision; use default,"
+        " gaussian or orthogonal, or method LoRA",
+    ),
+    (
+        {"training": {"lrSchedulerType": "constant", "warmupSteps": 5}},
+        "spec.training.lrSchedulerType: Invalid value: constant has no warm-up; use constant_with_warmup, or leave"
+        " warmupRatio and warmupSteps out",
+    ),
+    (
+        {"training": {"lrSchedulerType": "warmup_stable_decay", "lrSchedulerArguments": {"min_lr_ratio": 0.1}}},
+        "spec.training.lrSchedulerArguments: Invalid value: needs num_decay_steps for lrSchedulerType:"
+        " warmup_stable_decay",
+    ),
+    (
         {"tuning": {"method": "LoRA", "lora": {"targetModules": ["AllLinear", "q_proj"]}}},
         "spec.tuning.lora.targetModules: Invalid value: AllLinear already covers every linear layer; list either"
         " AllLinear or module names",
     ),
     (
         {"evaluation": {"samplePrompts": ["Once"]}},
-        "spec.evaluation.samplePrompts: Invalid value: is only for task SFT; remove it",
+        "spec.evaluation.samplePrompts: Forbidden: is only for task CausalLM, SFT, Seq2Seq, DPO, ORPO, KTO, PPO, GRPO"
+        " or RLOO; remove it or set spec.task: CausalLM, SFT, Seq2Seq, DPO, ORPO, KTO, PPO, GRPO or RLOO",
     ),
 ]
 
@@ -67,7 +102,8 @@ LANGUAGE_MODELS = [
     ),
     (
         {"task": "SFT", "sft": {"chatTemplate": "{{ text }}"}},
-        "spec.sft.chatTemplate: Invalid value: is no chat template: expected Jinja that goes through messages",
+        "spec.sft.chatTemplate: Invalid value: is no chat template: expected Jinja that goes through messages, as"
+        " {% for message in messages %}...{% endfor %}",
     ),
     (
         {"task": "CausalLM", "causalLM": {"overflow": "Wrap"}},
@@ -329,6 +365,7 @@ MISSING = [({block: None}, f"spec.{block}: Required value") for block in ("model
     ("change", "message"),
     [
         *TASK_AND_TUNING,
+        *LANGUAGE_MODELS,
         *CLASSIFICATION,
         *PREFERENCES,
         *REWARDS,

@@ -1,7 +1,7 @@
 """`spec.tuning`: which weights learn."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
@@ -58,7 +58,7 @@ class FreezeOptions(ApiModel):
 class LoRAOptions(ApiModel):
     """Low-rank adapters (PEFT's LoraConfig)."""
 
-    rules = (
+    rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             f"!has(self.targetModules) || !('{ALL_LINEAR}' in self.targetModules) || self.targetModules.size() == 1",
             f"{ALL_LINEAR} already covers every linear layer; list either {ALL_LINEAR} or module names",

@@ -59,7 +59,7 @@ def difference(expected: list[Any], found: list[Any]) -> LogitDifference:
 
 def _question(row: Row, known: Any, config: Any, length: int) -> Question:
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in row and name in known]
-    question = {name: list(row[name])[:length] for name in names}
+    question: Question = {name: list(row[name])[:length] for name in names}
     if config.is_encoder_decoder:
         # The reply so far, as teacher forcing feeds it.
         wanted = row.get("labels", question["input_ids"])

@@ -7,6 +7,12 @@ import pytest
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from finetune_api.handoff import RunRequest
+from finetune_trainer.device import Device
+from finetune_trainer.errors import BadData
+from finetune_trainer.loading import LoadPlan
+from finetune_trainer.tasks import recipe_for
+from finetune_trainer.tasks.recipe import EvaluationPlan
 from tests.e2e.trainer.plain_loop import (
     expect_equal,
     next_token_loss,
@@ -67,6 +73,13 @@ def test_packed_completions_are_learnt_as_if_they_stood_alone(site: Site):
     expect_equal(losses, plain)
     report = json.loads((site.published() / "evaluation.json").read_text())
     assert report["training"]["epochsDone"] == len(losses), "all rows are one batch"
+
+
+def test_held_out_rows_whose_completions_are_all_cut_off_are_refused(site: Site):
+    recipe = recipe_for(RunRequest.model_validate(site.job(**_job(site, descriptions()))))
+    loaded = recipe.load(site.volumes / "models/decoder", LoadPlan("float32", 0), ())
+    with pytest.raises(BadData, match=r"no held-out row has a token that counts; raise spec\.training\.maxLength"):
+        recipe.evaluate(loaded, descriptions(), EvaluationPlan(Device("cpu", bfloat16=False), 8, max_length=8))
 
 
 def _parts(role: str, text: str, marked: bool) -> list[tuple[str, bool]]:

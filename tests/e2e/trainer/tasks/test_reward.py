@@ -72,7 +72,7 @@ def _check_published(folder: Path, rows: list[dict[str, Any]], batch: Any, loss_
         },
         abs=1e-5,
     )
-    assert report["evaluation"]["metrics"]["accuracy"] > report["baseline"]["metrics"]["accuracy"]
+    assert report["evaluation"]["metrics"]["margin"] > report["baseline"]["metrics"]["margin"]
     assert report["baseline"]["note"]
     prompts = [row["prompt"] if "prompt" in row else row["chosen"][:1] for row in rows]
     answers = [row["chosen"] if "prompt" in row else row["chosen"][1:] for row in rows]

@@ -30,10 +30,10 @@ TASK_AND_TUNING = [
         'spec.task: Unsupported value: "Translation": supported values: "SequenceClassification",'
         ' "TokenClassification", "CausalLM", "SFT", "Seq2Seq", "Reward", "DPO", "ORPO", "KTO", "PPO", "GRPO", "RLOO"',
     ),
-    ({"sft": {}}, "spec.sft: Forbidden: is only for task SFT; remove the block or set spec.task: SFT"),
+    ({"sft": {}}, "spec.sft: Forbidden: is only for task SFT; remove it or set spec.task: SFT"),
     (
         {"task": "SFT", "sequenceClassification": {"labels": ["a", "b"]}},
-        "spec.sequenceClassification: Forbidden: is only for task SequenceClassification; remove the block or set"
+        "spec.sequenceClassification: Forbidden: is only for task SequenceClassification; remove it or set"
         " spec.task: SequenceClassification",
     ),
     (

@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Make a small encoder-decoder offline, the same for each seed.")
     parser.add_argument("--output", type=Path, required=True, help="folder to write the model and tokenizer to")
-    parser.add_argument("--steps", type=int, default=1200, help="optimizer steps; 1200 take about two minutes on 2 cores")
+    parser.add_argument("--steps", type=int, default=1200, help="optimizer steps; 1200 take two minutes on 2 cores")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and of the texts")
     options = parser.parse_args()
     if options.steps < 1:

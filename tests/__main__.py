@@ -7,6 +7,7 @@ controllers on an API server, for trainings. What the first two say is printed w
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from typing import IO
 
 NO_TESTS = 5
@@ -18,13 +19,13 @@ IN_FRONT = "not cluster and not node"
 def main() -> int:
     """Run the parts and return the first exit code that is not good."""
     paths = sys.argv[1:] or ["tests"]
-    outputs = [tempfile.TemporaryFile("w+") for _ in BEHIND]
-    behind = [_start(part, paths, output) for part, output in zip(BEHIND, outputs, strict=True)]
-    codes = [process.wait() for process in (_start(IN_FRONT, paths, None), *behind)]
-    for output in outputs:
-        output.seek(0)
-        print(output.read(), end="", flush=True)
-        output.close()
+    with ExitStack() as files:
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in BEHIND]
+        behind = [_start(part, paths, output) for part, output in zip(BEHIND, outputs, strict=True)]
+        codes = [process.wait() for process in (_start(IN_FRONT, paths, None), *behind)]
+        for output in outputs:
+            output.seek(0)
+            print(output.read(), end="", flush=True)
     if set(codes) == {NO_TESTS}:
         return NO_TESTS
     return next((code for code in codes if code not in (0, NO_TESTS)), 0)

@@ -10,12 +10,9 @@ from finetune_api.output import OutputSpec
 from finetune_api.schema import Rule
 from finetune_api.serving import ServingSpec
 from finetune_api.storage import StorageSpec
-from finetune_api.tasks import Task
+from finetune_api.tasks import OPTIONS, Task
 
-GENERATING = (Task.CAUSAL_LM, Task.SFT, Task.SEQ2SEQ, Task.DPO, Task.ORPO, Task.KTO, Task.PPO, Task.GRPO, Task.RLOO)
-"""Tasks whose models write text."""
-PACKING = (Task.CAUSAL_LM, Task.SFT)
-"""Tasks whose rows may be packed."""
+PACKING = [task.value for task in Task if OPTIONS[task].may_pack]
 
 
 class FineTuneJobSpec(TrainingInputs):
@@ -23,10 +20,10 @@ class FineTuneJobSpec(TrainingInputs):
 
     rules = (
         *TrainingInputs.rules,
-        only_for_tasks(GENERATING, "evaluation.samplePrompts"),
+        only_for_tasks([task for task in Task if OPTIONS[task].writes_text], "evaluation.samplePrompts"),
         Rule(
-            f"!self.training.packing || self.task in {[task.value for task in PACKING]}",
-            "is only for tasks CausalLM and SFT; remove it",
+            f"!self.training.packing || self.task in {PACKING}",
+            f"is only for tasks {' and '.join(PACKING)}; remove it",
             field_path=".training.packing",
             reason="FieldValueForbidden",
         ),

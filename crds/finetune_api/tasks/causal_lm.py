@@ -20,6 +20,8 @@ class CausalLMOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "loss"
     greater_is_better: ClassVar[bool] = False
+    writes_text: ClassVar[bool] = True
+    may_pack: ClassVar[bool] = True
 
     overflow: Overflow = Field(
         Overflow.SPLIT,

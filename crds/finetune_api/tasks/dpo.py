@@ -38,6 +38,7 @@ class DPOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_accuracy"
     greater_is_better: ClassVar[bool] = True
+    writes_text: ClassVar[bool] = True
     rules = (
         Rule(
             f"self.labelSmoothing == 0.0 || self.lossType in {list(SMOOTHED)}",

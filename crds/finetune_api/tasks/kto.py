@@ -14,6 +14,7 @@ class KTOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_roc_auc"
     greater_is_better: ClassVar[bool] = True
+    writes_text: ClassVar[bool] = True
 
     beta: float = Field(
         0.1, gt=0, le=100, description="How strongly the model is held to the base model: the higher, the closer."

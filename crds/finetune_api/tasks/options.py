@@ -7,10 +7,16 @@ from finetune_api.schema import ApiModel, Rule
 
 
 class TaskOptions(ApiModel):
-    """Base of a task's options. The main metric is the one that the status shows as the score."""
+    """Base of a task's options.
+
+    `main_metric` is the one that the status shows as the score. `writes_text`: the model completes sample prompts;
+    `may_pack`: several rows may share a sequence.
+    """
 
     main_metric: ClassVar[str] = "loss"
     greater_is_better: ClassVar[bool] = False
+    writes_text: ClassVar[bool] = False
+    may_pack: ClassVar[bool] = False
 
     @property
     def score_metric(self) -> str:

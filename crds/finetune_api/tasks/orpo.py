@@ -12,6 +12,7 @@ class ORPOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_accuracy"
     greater_is_better: ClassVar[bool] = True
+    writes_text: ClassVar[bool] = True
 
     beta: float = Field(
         0.1,

@@ -16,6 +16,8 @@ REWARD_MODEL = "reward-model"
 class RewardedOptions(TaskOptions):
     """Options of every task that learns from rewards. `completion_length_field` bounds the length of a completion."""
 
+    writes_text: ClassVar[bool] = True
+
     completion_length_field: ClassVar[str]
     rules = (
         Rule(

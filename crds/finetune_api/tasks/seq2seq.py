@@ -12,6 +12,7 @@ class Seq2SeqOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "rougeL"
     greater_is_better: ClassVar[bool] = True
+    writes_text: ClassVar[bool] = True
 
     prefix: str | None = Field(
         None,

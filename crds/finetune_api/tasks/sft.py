@@ -1,5 +1,7 @@
 """Options of task SFT."""
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from finetune_api.schema import Rule
@@ -8,6 +10,9 @@ from finetune_api.tasks.options import TaskOptions
 
 class SFTOptions(TaskOptions):
     """Options of task SFT (supervised fine-tuning of a causal language model)."""
+
+    writes_text: ClassVar[bool] = True
+    may_pack: ClassVar[bool] = True
 
     rules = (
         Rule(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from demo.ask import classify, forwarded
+from demo.ask import forwarded, post_json, service_of
 from tests.builders import Manifest
 from tests.e2e.lifecycle.conftest import Bench, Status, phase_is, until
 
@@ -30,9 +30,8 @@ def store(bench: Bench) -> Iterator[str]:
 
 
 def answer(bench: Bench, status: Status, text: str) -> str:
-    service = status["serving"]["url"].removeprefix("http://").split(".")[0]
-    with forwarded(bench.cluster, f"service/{service}") as url:
-        label: str = classify(url, [text])[0]["label"]
+    with forwarded(bench.cluster, f"service/{service_of(status)}") as url:
+        label: str = post_json(f"{url}/v1/classify", {"input": [text]})["results"][0]["label"]
     return label
 
 

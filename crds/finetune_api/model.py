@@ -14,8 +14,8 @@ class ModelSpec(ApiModel):
         *uri_rules("source", "hf", "s3", "pvc", "job"),
         Rule(
             "!has(self.revision) || self.source.startsWith('hf://')",
-            "applies to hf:// sources only; for s3:// and pvc:// put the version into the path; a job:// source is always"
-            " what that job published last",
+            "applies to hf:// sources only; for s3:// and pvc:// put the version into the path; a job:// source is"
+            " always what that job published last",
             field_path=".revision",
         ),
     )

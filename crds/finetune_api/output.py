@@ -22,7 +22,8 @@ class OutputSpec(ApiModel):
         gt=0,
         le=1,
         description="How far the logits of the merged model may lie from those of the adapters, as a share of the"
-        " largest logit; beyond it nothing is published. Default: 0.001 in float32, 0.05 where 16 bits are in play.",
+        " largest logit; beyond it nothing is published. Default: 0.001 in float32; where 16 bits are in play, 0.05 and"
+        " what their rounding is measured to explain.",
     )
     secret_ref: SecretRef | None = Field(
         None, description="Credentials to write to, and to serve from, the destination."

@@ -1,7 +1,7 @@
 """What a model answers to a few held-out rows, and how far two models' answers lie apart."""
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from finetune_trainer.device import Device
@@ -18,15 +18,16 @@ POSITIONS = 64
 Question = dict[str, list[int]]
 
 
-def questions(recipe: Recipe, rows: list[Row], loaded: Loaded, max_length: int) -> list[Question]:
+def questions(recipe: Recipe, rows: Sequence[Row], loaded: Loaded, max_length: int) -> list[Question]:
     """Return the first rows as inputs of the model's forward pass, one for each row.
 
     Tasks whose encoded rows are no inputs of the model itself (pairs, prompts) ask by the words of the row.
     """
     length = min(TOKENS, max_length)
-    encoded = recipe.encode(rows[:ROWS], loaded, max_length)
+    asked = list(rows[:ROWS])
+    encoded = recipe.encode(asked, loaded, max_length)
     if not encoded or "input_ids" not in encoded[0]:
-        texts = [" ".join(_words(row)) for row in rows[:ROWS]]
+        texts = [" ".join(_words(row)) for row in asked]
         encoded = [dict(loaded.tokenizer(text, truncation=True, max_length=length)) for text in texts]
     known = inspect.signature(type(loaded.model).forward).parameters
     return [_question(row, known, loaded.model.config, length) for row in encoded]

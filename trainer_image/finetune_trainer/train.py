@@ -153,7 +153,7 @@ class Training:
 
     def _merge(self, tuned: Any, loaded: Loaded, plan: LoadPlan, data: DataRecord, model: ModelRecord) -> MergeRecord:
         """Merge the adapters into the base model in full precision; what learnt is dropped before, to free memory."""
-        rows = list(load_rows(self.workspace.path(data.evaluation_file)))
+        rows = load_rows(self.workspace.path(data.evaluation_file))
         asked = questions(self.recipe, rows, loaded, self.request.training.max_length)
         learnt = answers(tuned, asked, self.device)
         adapters.save(tuned, self.workspace.adapter)

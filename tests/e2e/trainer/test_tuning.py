@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune_api.failures import ExitCode, FailureClass
-from finetune_trainer import adapters
+from finetune_trainer import adapters, merging
 from finetune_trainer.workspace import Workspace
 from tests.e2e.trainer.tiny_data import chats, reviews
 from tests.e2e.trainer.trainer_process import Site
@@ -147,6 +147,23 @@ def test_a_merge_that_answers_otherwise_publishes_nothing(site: Site):
     assert ended.report.failure.field == "spec.output.mergeTolerance"
     assert "of the largest" in ended.report.failure.message
     assert not site.published().exists()
+
+
+def _expect_no_rounding() -> None:
+    merging.HALF_TOLERANCE = 1e-9
+
+
+def _expect_no_rounding_and_merge_onto_other_weights() -> None:
+    _expect_no_rounding()
+    _merge_onto_other_weights()
+
+
+def test_rounding_to_16_bits_is_measured_where_it_exceeds_what_is_usual(site: Site):
+    job = _job(site, {"method": "LoRA", "lora": LORA}, precision="BF16")
+    fine = site.run(job, _expect_no_rounding).succeeded()
+    assert "rounding to 16 bits alone" in fine.output
+    job["runId"] = "wrong"
+    assert site.run(job, _expect_no_rounding_and_merge_onto_other_weights).wait() == ExitCode.MERGE_MISMATCH
 
 
 def test_frozen_weights_are_unchanged_bit_for_bit_and_interruptions_change_nothing(site: Site):

@@ -55,8 +55,10 @@ images-test: prepare ## Build both images from their Dockerfiles and run the dem
 	@$(SUDO) $(BIN)/python -m pytest -m images -s tests/images
 
 .PHONY: bench
-bench: prepare ## Measure a burst of 200 jobs, and what an idle operator writes
+bench: prepare ## Measure a burst of 200 jobs, an idle operator, memory for a million rows, frozen against full steps
 	@$(SUDO) $(BIN)/python -m benchmarks.burst
+	@$(BIN)/python -m benchmarks.data_memory
+	@$(BIN)/python -m benchmarks.frozen_steps
 
 .PHONY: lint
 lint: $(STAMP) ## Check style, types and import boundaries

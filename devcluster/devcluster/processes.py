@@ -44,11 +44,16 @@ class Process:
 
 
 def _start_ticks(pid: int) -> int | None:
+    """Return when the process started; None when it has ended, which it has not while one of its threads is left.
+
+    The first thread of a killed process may be gone before the others, which keep its ports until they are gone too.
+    """
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except OSError:
         return None
-    return None if after_name[0] in "ZX" else int(after_name[19])
+    return None if after_name[0] in "ZX" and threads <= 1 else int(after_name[19])
 
 
 def start(layout: Layout, component: Component, program: Path) -> Process:

@@ -17,6 +17,7 @@ class EvaluationSpec(ApiModel):
     sample_prompts: list[Prompt] | None = Field(
         None,
         max_length=8,
-        description="Prompts that tuned and base model complete side by side (SFT). Default: 3 held-out prompts.",
+        description="Prompts that tuned and base model complete side by side, where the task's models write text."
+        " Default: 3 held-out prompts.",
     )
-    max_new_tokens: int = Field(64, ge=1, le=4096, description="Longest sample completion, in tokens (SFT).")
+    max_new_tokens: int = Field(64, ge=1, le=4096, description="Longest sample completion, in tokens.")

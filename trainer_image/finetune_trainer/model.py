@@ -15,7 +15,6 @@ from finetune_trainer.records import ModelRecord
 from finetune_trainer.storage import Storage, StoredFile
 from finetune_trainer.workspace import Workspace
 
-FIELD = "spec.model.source"
 WEIGHTS = "*.safetensors"
 NEEDED = (WEIGHTS, "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja")
 # Mistral's releases hold the same weights a second time, in a layout of their own.
@@ -25,12 +24,12 @@ DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def fetch_model(
-    storage: Storage, revision: str | None, into: Path, workspace: Workspace, digest: str | None = None
+    storage: Storage, revision: str | None, into: Path, workspace: Workspace, *, field: str, digest: str | None = None
 ) -> ModelRecord:
     """Make a model available locally, downloading to `into` if need be.
 
-    `revision` is the commit that was resolved, for hf:// sources. `digest` is that of a published artifact: nothing
-    but its files is let through.
+    `field` of the spec names it. `revision` is the commit that was resolved, for hf:// sources. `digest` is that of a
+    published artifact: nothing but its files is let through.
 
     Raises BadSpec for a folder that is no model in safetensors, CorruptArtifact for files that `digest` does not
     stand for, and what storages raise.
@@ -38,13 +37,13 @@ def fetch_model(
     manifest = _published(storage, digest) if digest else None
     files = [file for file in storage.list_files() if "/" not in file.path]
     needed = [file.path for file in files if _is_needed(file.path)]
-    _check_weights(str(storage.source), files, needed)
+    _check_weights(str(storage.source), files, needed, field)
     folder = storage.fetch_tree(into, needed)
-    _check_complete(folder, [file for file in files if file.path in needed])
+    _check_complete(folder, [file for file in files if file.path in needed], field)
     if manifest:
         verify_files(folder, manifest, needed)
-    config = _read_config(folder, str(storage.source))
-    dtype = _weight_dtype(folder)
+    config = _read_config(folder, str(storage.source), field)
+    dtype = _weight_dtype(folder, field)
     size = sum(file.size_bytes for file in files if file.path in needed)
     architecture = (config.get("architectures") or [config["model_type"]])[0]
     say("model", f"{storage.source}{f' at {revision[:12]}' if revision else ''}: {architecture}, {dtype}, {_mb(size)}")
@@ -62,10 +61,10 @@ def _is_needed(name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in NEEDED) and not fnmatch(name, SECOND_COPIES)
 
 
-def _check_weights(source: str, files: list[StoredFile], needed: list[str]) -> None:
+def _check_weights(source: str, files: list[StoredFile], needed: list[str], field: str) -> None:
     if not files:
         raise MissingInput(
-            f"{source}: no such folder, or it is empty; expected a model in the Hugging Face layout", FIELD
+            f"{source}: no such folder, or it is empty; expected a model in the Hugging Face layout", field
         )
     if any(fnmatch(name, WEIGHTS) for name in needed):
         return
@@ -74,42 +73,42 @@ def _check_weights(source: str, files: list[StoredFile], needed: list[str]) -> N
         raise BadSpec(
             f"{source}: holds {pickled[0]} but no safetensors; other formats can run code when they are loaded and"
             " are refused. Convert it: load it where you trust it, then model.save_pretrained(...)",
-            FIELD,
+            field,
         )
     names = ", ".join(file.path for file in files[:5])
-    raise BadSpec(f"{source}: holds no *.safetensors (found: {names}); expected a model's folder", FIELD)
+    raise BadSpec(f"{source}: holds no *.safetensors (found: {names}); expected a model's folder", field)
 
 
-def _check_complete(folder: Path, files: list[StoredFile]) -> None:
+def _check_complete(folder: Path, files: list[StoredFile], field: str) -> None:
     for file in files:
         path = folder / file.path
         if not path.is_file() or path.stat().st_size != file.size_bytes:
             words = f"{file.path} of the model did not arrive whole; the next attempt fetches it again"
-            raise Unavailable(words, FIELD)
+            raise Unavailable(words, field)
 
 
-def _read_config(folder: Path, source: str) -> dict[str, Any]:
+def _read_config(folder: Path, source: str, field: str) -> dict[str, Any]:
     try:
         config = json.loads((folder / "config.json").read_bytes())
     except FileNotFoundError as error:
-        raise BadSpec(f"{source}: holds no config.json; expected a model in the Hugging Face layout", FIELD) from error
+        raise BadSpec(f"{source}: holds no config.json; expected a model in the Hugging Face layout", field) from error
     except ValueError as error:
-        raise BadSpec(f"{source}: config.json is not JSON: {error}", FIELD) from error
+        raise BadSpec(f"{source}: config.json is not JSON: {error}", field) from error
     if not isinstance(config, dict) or "model_type" not in config:
-        raise BadSpec(f"{source}: config.json names no model_type; expected a transformers model", FIELD)
+        raise BadSpec(f"{source}: config.json names no model_type; expected a transformers model", field)
     return config
 
 
-def _weight_dtype(folder: Path) -> str:
+def _weight_dtype(folder: Path, field: str) -> str:
     """Return the number format of most of the weights: float32, float16 or bfloat16."""
     counts: Counter[str] = Counter()
     for path in folder.glob(WEIGHTS):
-        for tensor in _safetensors_header(path).values():
+        for tensor in _safetensors_header(path, field).values():
             counts[str(tensor.get("dtype"))] += prod(tensor.get("shape", []))
     return DTYPE_NAMES.get(counts.most_common(1)[0][0], "float32") if counts else "float32"
 
 
-def _safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
+def _safetensors_header(path: Path, field: str) -> dict[str, dict[str, Any]]:
     """Return the tensors' entries: 8 bytes give the length of the JSON that follows."""
     try:
         with path.open("rb") as stream:
@@ -118,7 +117,7 @@ def _safetensors_header(path: Path) -> dict[str, dict[str, Any]]:
                 raise ValueError(f"its header would be {length} bytes long")
             header: dict[str, dict[str, Any]] = json.loads(stream.read(length))
     except ValueError as error:
-        raise MissingInput(f"{path.name} of the model is damaged: {error}; upload it again", FIELD) from error
+        raise MissingInput(f"{path.name} of the model is damaged: {error}; upload it again", field) from error
     header.pop("__metadata__", None)
     return header
 

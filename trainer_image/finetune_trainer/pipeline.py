@@ -110,7 +110,8 @@ class Pipeline:
             revision = HubStorage(source, self.settings.access(name, field, revision)).resolve_revision()
         storage = open_storage(source, self.settings.access(name, field, revision))
         try:
-            return fetch_model(storage, revision, into, self.workspace, resolved.digest if resolved else None)
+            digest = resolved.digest if resolved else None
+            return fetch_model(storage, revision, into, self.workspace, field=field, digest=digest)
         except CorruptArtifact as error:
             job = resolved.job if resolved else ""
             raise CorruptArtifact(

@@ -20,7 +20,7 @@ def _fetch(tmp_path: Path, digest: str | None = None):
     (tmp_path / "claim/model").mkdir(parents=True, exist_ok=True)
     storage = open_storage(Source("pvc", "claim", "model"), Access("spec.model.source", volumes=tmp_path))
     workspace = Workspace(tmp_path / "workspace", "run", "uid")
-    return fetch_model(storage, None, workspace.base, workspace, digest)
+    return fetch_model(storage, None, workspace.base, workspace, field="spec.model.source", digest=digest)
 
 
 def _model(tmp_path: Path, config: object = None) -> Path:

@@ -10,6 +10,7 @@ from finetune_operator.state.story import Problem
 UNBOUND = "unbound immediate PersistentVolumeClaims"
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
+_AFTERTHOUGHT = re.compile(r" (?:no new claims to deallocate|preemption:)")
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
 
@@ -41,7 +42,7 @@ def verdict_of(pod: Manifest) -> str | None:
     verdict = next((c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"), None)
     if verdict is None or verdict.get("reason") not in ("Unschedulable", "SchedulerError"):
         return None
-    return str(verdict.get("message") or "").split(" preemption:")[0].strip()
+    return _AFTERTHOUGHT.split(str(verdict.get("message") or ""))[0].strip()
 
 
 def waits_for_volume(verdict: Problem) -> bool:

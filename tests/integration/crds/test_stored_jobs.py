@@ -30,9 +30,9 @@ def test_the_crd_is_established_and_structural(jobs: Jobs):
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)
 def test_examples_are_accepted(jobs: Jobs, path: Path):
-    manifest = yaml.safe_load(path.read_text())
-    stored = jobs.dry_run(manifest)["spec"]
-    assert stored == FineTuneJobSpec.model_validate(manifest["spec"]).to_wire()
+    for manifest in yaml.safe_load_all(path.read_text()):
+        stored = jobs.dry_run(manifest)["spec"]
+        assert stored == FineTuneJobSpec.model_validate(manifest["spec"]).to_wire()
 
 
 def test_there_are_examples():

@@ -52,12 +52,6 @@ def controller_of(manifest: Manifest) -> Manifest | None:
     return None
 
 
-def is_controlled_by(manifest: Manifest, uid: str) -> bool:
-    """Whether the object with this uid controls the manifest's."""
-    owner = controller_of(manifest)
-    return owner is not None and owner.get("uid") == uid
-
-
 def owner_uid(manifest: Manifest) -> str:
     """Return the uid of the FineTuneJob that an object belongs to: its controller's or, for a pod, its label's."""
     owner = controller_of(manifest)

@@ -19,7 +19,6 @@ class CausalLMOptions(TaskOptions):
     """Options of task CausalLM (a causal language model goes on learning from plain or templated text)."""
 
     main_metric: ClassVar[str] = "loss"
-    greater_is_better: ClassVar[bool] = False
     writes_text: ClassVar[bool] = True
     may_pack: ClassVar[bool] = True
 

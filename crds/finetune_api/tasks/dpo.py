@@ -37,7 +37,6 @@ class DPOOptions(TaskOptions):
     """Options of task DPO (direct preference optimization)."""
 
     main_metric: ClassVar[str] = "logps_accuracy"
-    greater_is_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = True
     rules = (
         Rule(

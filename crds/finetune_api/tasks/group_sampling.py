@@ -12,7 +12,6 @@ class GroupSamplingOptions(RewardedOptions):
     """Options of a task that compares the completions of a prompt. Names and defaults are TRL's."""
 
     main_metric: ClassVar[str] = "reward"
-    greater_is_better: ClassVar[bool] = True
     completion_length_field: ClassVar[str] = "maxCompletionLength"
 
     num_generations: int = Field(

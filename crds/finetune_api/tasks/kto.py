@@ -13,7 +13,6 @@ class KTOOptions(TaskOptions):
     """Options of task KTO (Kahneman-Tversky optimization: answers that are each marked good or bad)."""
 
     main_metric: ClassVar[str] = "logps_roc_auc"
-    greater_is_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = True
 
     beta: float = Field(

@@ -14,7 +14,6 @@ class TaskOptions(ApiModel):
     """
 
     main_metric: ClassVar[str] = "loss"
-    greater_is_better: ClassVar[bool] = False
     writes_text: ClassVar[bool] = False
     may_pack: ClassVar[bool] = False
 

@@ -11,7 +11,6 @@ class ORPOOptions(TaskOptions):
     """Options of task ORPO (odds ratio preference optimization, without a reference model)."""
 
     main_metric: ClassVar[str] = "logps_accuracy"
-    greater_is_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = True
 
     beta: float = Field(

@@ -11,7 +11,6 @@ class PPOOptions(RewardedOptions):
     """Options of task PPO (proximal policy optimization against a reward model or reward functions)."""
 
     main_metric: ClassVar[str] = "reward"
-    greater_is_better: ClassVar[bool] = True
     completion_length_field: ClassVar[str] = "responseLength"
     response_length: int = Field(
         53, ge=1, le=1_048_576, description="Longest completion, in tokens; must be below spec.training.maxLength."

@@ -11,7 +11,6 @@ class RewardOptions(TaskOptions):
     """Options of task Reward (a scalar head learns to score the chosen of two answers above the rejected one)."""
 
     main_metric: ClassVar[str] = "accuracy"
-    greater_is_better: ClassVar[bool] = True
 
     center_rewards_coefficient: float | None = Field(
         None,

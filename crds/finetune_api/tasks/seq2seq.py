@@ -11,7 +11,6 @@ class Seq2SeqOptions(TaskOptions):
     """Options of task Seq2Seq (an encoder-decoder learns to write one text from another)."""
 
     main_metric: ClassVar[str] = "rougeL"
-    greater_is_better: ClassVar[bool] = True
     writes_text: ClassVar[bool] = True
 
     prefix: str | None = Field(

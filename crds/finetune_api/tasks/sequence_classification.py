@@ -61,7 +61,6 @@ class SequenceClassificationOptions(TaskOptions):
     """Options of task SequenceClassification."""
 
     main_metric: ClassVar[str] = "accuracy"
-    greater_is_better: ClassVar[bool] = True
 
     rules = (
         *(

@@ -13,7 +13,6 @@ class TokenClassificationOptions(TaskOptions):
     """Options of task TokenClassification (named entities: a tag for each word, B-TYPE, I-TYPE or O)."""
 
     main_metric: ClassVar[str] = "f1"
-    greater_is_better: ClassVar[bool] = True
 
     entity_types: list[EntityType] | None = Field(
         None,

@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune_api.failures import ExitCode
-from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
+from tests.e2e.trainer.plain_loop import GENTLE_LEARNING_RATE, expect_equal, plain_losses, seeded, trained_losses
 from tests.e2e.trainer.tasks.answers import PAIRS, Answers
 from tests.e2e.trainer.trainer_process import Site
 
@@ -48,11 +48,12 @@ def test_the_losses_are_those_of_a_plain_loop(site: Site, method: str):
         config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
         base = model
         model = seeded(lambda: get_peft_model(base, config))
-    plain = plain_losses(model, answers.batch, loss_of)
+    plain = plain_losses(model, answers.batch, loss_of, GENTLE_LEARNING_RATE)
     assert max(divergences) > 0.01, "the estimate plays no part"
     options = {"beta": BETA, "desirableWeight": DESIRABLE, "undesirableWeight": UNDESIRABLE}
     tuning = {"method": "LoRA", "lora": {"rank": 4, "alpha": 8}} if method == "LoRA" else {"method": "Full"}
-    expect_equal(trained_losses(site, batches={"batchSize": 2}, kto=options, tuning=tuning, **_job(site)), plain)
+    batches = {"batchSize": 2, "learningRate": GENTLE_LEARNING_RATE}
+    expect_equal(trained_losses(site, batches=batches, kto=options, tuning=tuning, **_job(site)), plain)
 
     figures = json.loads((site.published() / "evaluation.json").read_text())["evaluation"]["metrics"]
     with torch.no_grad():

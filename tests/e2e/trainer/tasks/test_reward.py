@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.tasks.reward_scoring import RewardModel
-from tests.e2e.trainer.plain_loop import expect_equal, plain_losses, seeded, trained_losses
+from tests.e2e.trainer.plain_loop import GENTLE_LEARNING_RATE, LEARNING_RATE, expect_equal, plain_losses, seeded, trained_losses
 from tests.e2e.trainer.tiny_data import chat_pairs, pairs
 from tests.e2e.trainer.trainer_process import Site
 
@@ -18,15 +18,20 @@ pytestmark = pytest.mark.e2e
 
 CENTER = 0.02
 CASES = {
-    "texts for an encoder": ("encoder", "", pairs()),
-    "texts for a decoder, with margins": ("decoder", "</s>", [row | {"margin": 0.5} for row in pairs()]),
-    "chats": ("decoder", "", chat_pairs()),
+    "texts for an encoder": ("encoder", "", LEARNING_RATE, pairs()),
+    "texts for a decoder, with margins": (
+        "decoder",
+        "</s>",
+        GENTLE_LEARNING_RATE,
+        [row | {"margin": 0.5} for row in pairs()],
+    ),
+    "chats": ("decoder", "", GENTLE_LEARNING_RATE, chat_pairs()),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_has_the_losses_of_a_plain_loop_and_scores_as_trained(site: Site, case: str):
-    kind, end, rows = CASES[case]
+    kind, end, rate, rows = CASES[case]
     folder = site.volumes / "models" / kind
     texts = [_spelled(row, answer) + end for answer in ("chosen", "rejected") for row in rows]
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -38,10 +43,10 @@ def test_has_the_losses_of_a_plain_loop_and_scores_as_trained(site: Site, case: 
         ranking = torch.log(1 + torch.exp(rejected - chosen + margin)).mean()
         return ranking + CENTER * (chosen + rejected).square().mean()
 
-    plain = plain_losses(seeded(lambda: _with_one_output(folder)), batch, loss_of)
+    plain = plain_losses(seeded(lambda: _with_one_output(folder)), batch, loss_of, rate)
     losses = trained_losses(
         site,
-        batches={"batchSize": 12},
+        batches={"batchSize": 12, "learningRate": rate},
         task="Reward",
         reward={"centerRewardsCoefficient": CENTER},
         model={"source": f"pvc://models/{kind}"},

@@ -59,6 +59,7 @@ LORA = {"method": "LoRA", "lora": {"rank": 16}}
 QLORA = {"method": "QLoRA", "qlora": {"rank": 16, "quantType": "nf4", "doubleQuantization": True}}
 PAGED = {"optimizer": "paged_adamw_8bit"}
 REWARDS = {"rewardFunctions": [{"name": "length", "type": "Length", "length": {"targetCharacters": 200}}]}
+ROLLOUTS = {"responseLength": 64, **REWARDS}
 SAMPLING = {"numGenerations": 8, "maxCompletionLength": 64, **REWARDS}
 
 
@@ -91,8 +92,11 @@ CASES = [
     Case("DPO", QLORA, training=PAGED, rows="preferences", name="NF4, paged 8-bit AdamW"),
     Case("ORPO", LORA, rows="preferences"),
     Case("KTO", LORA, rows="feedback"),
-    Case("PPO", LORA, {"responseLength": 64, **REWARDS}, rows="questions"),
+    Case("PPO", LORA, ROLLOUTS, rows="questions"),
+    Case("PPO", options=ROLLOUTS, rows="questions"),
     Case("GRPO", LORA, SAMPLING, rows="questions"),
+    Case("GRPO", options=SAMPLING, rows="questions"),
+    Case("GRPO", QLORA, SAMPLING, training=PAGED, rows="questions", name="NF4, paged 8-bit AdamW"),
     Case("RLOO", LORA, SAMPLING, rows="questions"),
 ]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 import devcluster
-from demo.install import install_operator
+from demo.install import Images, install_operator
 from devcluster import Access
 
 
@@ -34,6 +34,6 @@ def node() -> Iterator[Access]:
 
 @pytest.fixture(scope="session")
 def operated(node: Access) -> Access:
-    """The whole cluster with the operator installed by its chart."""
-    install_operator(node)
+    """The whole cluster with the operator installed by its chart; jobs may bring code."""
+    install_operator(node, Images(), "customCode=true")
     return node

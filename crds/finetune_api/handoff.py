@@ -24,6 +24,8 @@ SECRETS_DIRECTORY = PurePosixPath("/etc/finetune/secrets")
 per key."""
 VOLUMES_DIRECTORY = PurePosixPath("/volumes")
 """Holds one folder per PersistentVolumeClaim that a pvc:// URI names."""
+CODE_DIRECTORY = PurePosixPath("/etc/finetune/code")
+"""Holds the user's own code, a file for each name in `TrainingInputs.code`."""
 WORKSPACE_DIRECTORY = PurePosixPath("/workspace")
 SCRATCH_DIRECTORY = PurePosixPath("/scratch")
 """The one writable folder besides the workspace: TMPDIR and HOME."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
+from finetune_api.config_maps import ConfigMapKeyRef
 from finetune_api.dataset import DatasetSpec
 from finetune_api.evaluation import EvaluationSpec
 from finetune_api.model import ModelSpec
@@ -90,3 +91,9 @@ class TrainingInputs(ApiModel):
             "model": ("spec.model", self.model),
             **{name: (f"{block}.{field}", model) for name, (field, model) in others.items()},
         }
+
+    @property
+    def code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
+        """The user's own code that the training pod runs, by name (a file name): the field that names it, and where."""
+        block = f"spec.{self.task.block}"
+        return {name: (f"{block}.{field}", place) for name, (field, place) in self.options.code().items()}

@@ -71,6 +71,8 @@ class Reason(StrEnum):
     ADMISSION_REFUSED = "AdmissionRefused"
     VOLUME_NOT_READY = "VolumeNotReady"
     SECRET_NOT_FOUND = "SecretNotFound"
+    CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    CODE_NOT_ALLOWED = "CodeNotAllowed"
     CONTAINER_NOT_STARTING = "ContainerNotStarting"
     POD_STARTING = "PodStarting"
     TRAINING = "Training"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from finetune_api.config_maps import ConfigMapKeyRef
 from finetune_api.schema import ApiModel, ColumnName, Rule
 
 FunctionName = Annotated[str, Field(min_length=1, max_length=32, pattern="^[a-z][a-z0-9_]*$")]
@@ -17,6 +18,7 @@ class RewardFunctionType(StrEnum):
     LENGTH = "Length"
     EXACT_ANSWER = "ExactAnswer"
     JSON = "JSON"
+    PYTHON = "Python"
 
 
 class RegexReward(ApiModel):
@@ -76,14 +78,48 @@ class ExactAnswerReward(ApiModel):
     )
 
 
+class PythonReward(ApiModel):
+    """A Python function of the user's own. It runs in the training pod, with all that the pod may reach."""
+
+    rules = (
+        Rule(
+            "!has(self.columns) || self.columns.all(column, !(column in ['prompts', 'completions']))",
+            "'prompts' and 'completions' are what the function gets in any case; rename the column",
+            field_path=".columns",
+        ),
+    )
+
+    config_map_key_ref: ConfigMapKeyRef = Field(
+        description="The Python file. What it holds when a run begins is kept for the whole run; changing it starts no"
+        " new one."
+    )
+    function: str = Field(
+        "reward",
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z_][A-Za-z0-9_]*$",
+        description="Name of the function in the file. It is called with prompts, completions and the columns, all by"
+        " name, as lists of the same length, and returns a list of as many numbers.",
+    )
+    columns: list[ColumnName] | None = Field(
+        None,
+        min_length=1,
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Columns of the dataset that the function gets, as lists of texts.",
+    )
+
+
 class RewardFunction(ApiModel):
     """One reward function."""
 
     rules = (
         Rule("self.type != 'Regex' || has(self.regex)", "needs the block regex with a pattern", field_path=".type"),
         Rule("self.type != 'Length' || has(self.length)", "needs the block length", field_path=".type"),
+        Rule("self.type != 'Python' || has(self.python)", "needs the block python", field_path=".type"),
         Rule("self.type == 'Regex' || !has(self.regex)", "is only for type Regex; remove it", field_path=".regex"),
         Rule("self.type == 'Length' || !has(self.length)", "is only for type Length; remove it", field_path=".length"),
+        Rule("self.type == 'Python' || !has(self.python)", "is only for type Python; remove it", field_path=".python"),
         Rule(
             "self.type == 'ExactAnswer' || !has(self.exactAnswer)",
             "is only for type ExactAnswer; remove it",
@@ -95,9 +131,16 @@ class RewardFunction(ApiModel):
     name: FunctionName = Field(description="Name of its own; the figure in the report is reward_<name>.")
     type: RewardFunctionType = Field(
         description="Regex and Length look at the text, ExactAnswer compares it with a column, JSON asks whether it"
-        " is one JSON document. Each gives 0 to 1."
+        " is one JSON document; each gives 0 to 1. Python is a function of your own, where the operator's settings"
+        " allow it."
     )
     weight: float = Field(1.0, ge=-1000, le=1000, description="The reward is multiplied by it before all are added up.")
     regex: RegexReward | None = Field(None, description="Options of type Regex.")
     length: LengthReward | None = Field(None, description="Options of type Length.")
     exact_answer: ExactAnswerReward | None = Field(None, description="Options of type ExactAnswer.")
+    python: PythonReward | None = Field(None, description="Options of type Python.")
+
+    @property
+    def code_name(self) -> str:
+        """The name of the function's file among `TrainingInputs.code`."""
+        return f"reward-function-{self.name}"

@@ -40,7 +40,9 @@ class Operator:
         self._board = ProgressBoard(settings.progress_interval_seconds, self._queue.add)
         self._heartbeat = Heartbeat()
         self._resync = Resync(server, self._cache, self._queue.add, settings.namespaces, self._heartbeat.beat)
-        policy = Policy(settings.trainer_image, settings.pending_interval_seconds)
+        policy = Policy(
+            settings.trainer_image, settings.pending_interval_seconds, allows_custom_code=settings.custom_code
+        )
         self._reconciler = Reconciler(
             cluster=server,
             cache=self._cache,

@@ -44,6 +44,7 @@ OPTIONS = (
     Option("lease-name", "finetune-operator", "Lease of the leader election"),
     Option("lease-namespace", "", "namespace of that Lease (default: the pod's own, else default)"),
     Option("identity", "", "name of this replica in the Lease and in Events (default: the host's name)"),
+    Option("custom-code", "off", "let jobs run reward functions of their own, from ConfigMaps", ("on", "off")),
     Option("context", "", "context of the kubeconfig, outside of a cluster"),
     Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),
     Option("log-level", "info", "how much to log", ("debug", "info", "warning", "error")),
@@ -67,6 +68,7 @@ class Settings:
     log_format: str
     log_level: str
     leader_election: bool = True
+    custom_code: bool = False
     namespaces: tuple[str, ...] = field(default=())
 
 
@@ -75,7 +77,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     given = vars(_parser().parse_args(arguments))
     values = {option.field: _value(option, given.get(option.field), environment) for option in OPTIONS}
     namespaces = tuple(name.strip() for name in values.pop("namespace").split(",") if name.strip())
-    values["leader_election"] = values["leader_election"] == "on"
+    for name in ("leader_election", "custom_code"):
+        values[name] = values[name] == "on"
     values["identity"] = values["identity"] or socket.gethostname()
     values["lease_namespace"] = values["lease_namespace"] or environment.get("POD_NAMESPACE") or "default"
     if values["workers"] < 1:

@@ -28,6 +28,7 @@ class Settings:
     workspace: Path
     volumes: Path
     secrets: Path
+    code: Path
     port: int
     termination_log: Path | None
 

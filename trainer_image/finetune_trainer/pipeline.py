@@ -10,6 +10,7 @@ from typing import TypeVar
 from finetune_api.handoff import Artifact, RunRequest, Stage
 from finetune_api.model import ModelSpec
 from finetune_trainer.batches import Batches, current_batches
+from finetune_trainer.code import keep_code
 from finetune_trainer.config import Settings, prepare_environment, spec_source
 from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.device import Device, choose_device
@@ -97,7 +98,8 @@ class Pipeline:
         models = self.request.models
         base = self._fetch("model", *models.pop("model"), self.workspace.base)
         others = {name: self._fetch(name, *place, self.workspace.other_models / name) for name, place in models.items()}
-        return replace(base, others={name: record.folder for name, record in others.items()})
+        code = keep_code(self.request.code, self.settings.code, self.workspace.code)
+        return replace(base, others={name: record.folder for name, record in others.items()}, code=code)
 
     def _fetch(self, name: str, block: str, spec: ModelSpec, into: Path) -> ModelRecord:
         """Fetch the model of one block of the spec, or what its `job://` source stands for."""

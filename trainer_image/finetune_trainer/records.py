@@ -42,7 +42,8 @@ class DataRecord:
 class ModelRecord:
     """The base model's folder. `revision` is the Hub's commit; `weight_dtype` how its weights are stored.
 
-    `others` are the folders of the models that the task needs beside it, by name.
+    `others` are the folders of the models that the task needs beside it, by name; `code` the digests of the user's own
+    code, by name.
     """
 
     folder: str
@@ -50,6 +51,7 @@ class ModelRecord:
     architecture: str
     weight_dtype: str
     others: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "sources": {field: source.to_wire() for field, source in request.sources.items()},
             "architecture": model.architecture,
             "weightDtype": model.weight_dtype,
+            "code": model.code,
         },
         "data": data_report(request.dataset, data, train.tokens),
         "tuning": request.tuning.to_wire(),

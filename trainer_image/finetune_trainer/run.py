@@ -9,6 +9,7 @@ from pathlib import Path
 
 from finetune_api.failures import EXIT_CODE_OF, ExitCode, FailureClass
 from finetune_api.handoff import (
+    CODE_DIRECTORY,
     PROGRESS_PORT,
     SECRETS_DIRECTORY,
     TERMINATION_LOG,
@@ -32,7 +33,8 @@ from finetune_trainer.termination import write_report
 
 def run(args: argparse.Namespace) -> int:
     """Make one attempt; return the exit code. The termination report is written whatever the end is."""
-    settings = Settings(args.job_file, args.workspace, args.volumes, args.secrets, args.port, args.termination_log)
+    places = args.job_file, args.workspace, args.volumes, args.secrets, args.code
+    settings = Settings(*places, args.port, args.termination_log)
     attempt = Attempt(settings)
     try:
         artifact, failure = attempt.run(), None
@@ -128,6 +130,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--secrets", type=Path, default=Path(SECRETS_DIRECTORY), help="folder with one folder per Secret"
     )
+    parser.add_argument("--code", type=Path, default=Path(CODE_DIRECTORY), help="folder with the job's own code")
     parser.add_argument("--port", type=int, default=PROGRESS_PORT, help="port of /progress and /metrics")
     kubelet_log = Path(TERMINATION_LOG) if Path(TERMINATION_LOG).exists() else None
     parser.add_argument("--termination-log", type=Path, default=kubelet_log, help="file for the termination report")

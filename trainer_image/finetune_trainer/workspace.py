@@ -52,6 +52,11 @@ class Workspace:
         return self.folder / "other-models"
 
     @property
+    def code(self) -> Path:
+        """The job's own code as it was when the run began."""
+        return self.folder / "code"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder for each checkpoint, `checkpoint-<step>`."""
         return self.folder / "checkpoints"
@@ -87,8 +92,9 @@ class Workspace:
         return self.folder / "report.json"
 
     def model_folders(self, model: ModelRecord) -> dict[str, Path]:
-        """Return where the models that the job reads lie, by their names in `RunRequest.models`."""
-        return {"model": self.path(model.folder), **{name: self.path(path) for name, path in model.others.items()}}
+        """Return where models and code of the job lie, by their names in `RunRequest.models` and `RunRequest.code`."""
+        folders = {name: self.path(path) for name, path in model.others.items()}
+        return {"model": self.path(model.folder), **folders, **{name: self.code / name for name in model.code}}
 
     def path(self, relative: str) -> Path:
         """Return a record's path in this workspace; absolute ones stay as they are."""

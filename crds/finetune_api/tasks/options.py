@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from finetune_api.config_maps import ConfigMapKeyRef
 from finetune_api.model import ModelSpec
 from finetune_api.schema import ApiModel, Rule
 
@@ -24,6 +25,10 @@ class TaskOptions(ApiModel):
 
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the models that are needed beside the one that is tuned: by name, their field in the block, and it."""
+        return {}
+
+    def code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
+        """Return the user's own code that the pod runs: by name, its field in the block, and where it lies."""
         return {}
 
     @classmethod

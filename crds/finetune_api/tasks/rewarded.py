@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from finetune_api.config_maps import ConfigMapKeyRef
 from finetune_api.model import ModelSpec
 from finetune_api.rewards import RewardFunction
 from finetune_api.schema import Rule
@@ -58,3 +59,14 @@ class RewardedOptions(TaskOptions):
     def other_models(self) -> dict[str, tuple[str, ModelSpec]]:
         """Return the reward model, if there is one."""
         return {REWARD_MODEL: ("rewardModel", self.reward_model)} if self.reward_model else {}
+
+    def code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
+        """Return the files of reward functions of type Python."""
+        return {
+            function.code_name: (
+                f"rewardFunctions[{function.name}].python.configMapKeyRef",
+                function.python.config_map_key_ref,
+            )
+            for function in self.reward_functions or ()
+            if function.python
+        }

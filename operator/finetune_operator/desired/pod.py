@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from finetune_api.compute import PodPlacement
-from finetune_api.handoff import SCRATCH_DIRECTORY, SECRETS_DIRECTORY, VOLUMES_DIRECTORY
+from finetune_api.config_maps import ConfigMapKeyRef
+from finetune_api.handoff import CODE_DIRECTORY, SCRATCH_DIRECTORY, SECRETS_DIRECTORY, VOLUMES_DIRECTORY
 from finetune_operator.kinds import Manifest
 
 USER_ID = 1000
@@ -53,6 +54,15 @@ class Volumes:
         """Add the Secret of a model, the dataset or the output in a folder of its own: one file per key."""
         source = {"secret": {"secretName": secret_name, "defaultMode": SECRET_MODE}}
         self.add(f"secret-{folder}", source, SECRETS_DIRECTORY / folder, read_only=True)
+
+    def add_code(self, files: dict[str, ConfigMapKeyRef]) -> None:
+        """Add the user's own code: one folder with a file of each name."""
+        sources = [
+            {"configMap": {"name": place.name, "items": [{"key": place.key, "path": name}]}}
+            for name, place in sorted(files.items())
+        ]
+        if sources:
+            self.add("code", {"projected": {"sources": sources}}, CODE_DIRECTORY, read_only=True)
 
     def add_claims(self, claims: dict[str, bool]) -> None:
         """Add claims that pvc:// URIs name; the values say whether they are written to."""

@@ -77,7 +77,7 @@ def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) ->
 
 
 def training_volumes(job: FineTuneJob) -> Volumes:
-    """Return the volumes: job file, workspace, scratch space, Secrets, and claims that the spec's URIs name."""
+    """Return the volumes: job file, workspace, scratch space, Secrets, code, and claims that the spec's URIs name."""
     volumes = Volumes()
     volumes.add("job", {"configMap": {"name": run_name(job, job.run_id)}}, JOB_FILE.parent, read_only=True)
     workspace = {"persistentVolumeClaim": {"claimName": workspace_name(job)}}
@@ -85,6 +85,7 @@ def training_volumes(job: FineTuneJob) -> Volumes:
     volumes.add_scratch("scratch", SCRATCH_DIRECTORY)
     for secret in secrets(job):
         volumes.add_secret(secret.folder, secret.name)
+    volumes.add_code({name: place for name, (_, place) in job.spec.code.items()})
     volumes.add_claims(claims(job))
     return volumes
 

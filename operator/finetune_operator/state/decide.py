@@ -12,6 +12,7 @@ from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import controller_of, is_deleting, label_of, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions
+from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
 from finetune_operator.state.inquiry import inquiries
@@ -39,7 +40,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     if resolution.news(previous):
         return _record(observed, previous, resolution)
     job = job.reading(resolution.sources)
-    run = assess(job, previous, observed)
+    run = without_forbidden_code(assess(job, previous, observed), job, policy)
     rollout = plan_rollout(job, run.artifact, observed, policy)
     progress = newest_progress(job, run, observed)
     failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None

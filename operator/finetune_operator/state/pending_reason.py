@@ -22,6 +22,7 @@ DETAIL_LIMIT = 600
 _SECRET = re.compile(r'secret "([^"]+)" not found')
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _CONFIG_MAP = re.compile(r'configmap "([^"]+)" not found')
+_CONFIG_KEY = re.compile(r"references non-existent config key: ([-._a-zA-Z0-9]+)")
 
 
 def pod_problem(
@@ -64,13 +65,14 @@ def volume_problem(events: Iterable[Manifest], job: FineTuneJob) -> Problem | No
     if event is None:
         return None
     message = str(event.get("message") or "")
-    secret, claim, config = _SECRET.search(message), _CLAIM.search(message), _CONFIG_MAP.search(message)
+    secret, claim = _SECRET.search(message), _CLAIM.search(message)
     if secret:
         return secret_problem(secret[1], job)
     if claim:
         return missing_claim(claim[1])
+    config = config_map_problem(message, job)
     if config:
-        return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {config[1]} does not exist yet.")
+        return config
     about = event.get("involvedObject") or {}
     where = f"{about.get('kind', 'object')} {about.get('name', '')}".strip()
     return Problem(Reason.VOLUME_NOT_READY, f"A volume is not ready ({where}): {_short(message)}")
@@ -81,6 +83,19 @@ def secret_problem(name: str, job: FineTuneJob) -> Problem:
     asked = [secret.asked_by for secret in secrets(job) if secret.name == name]
     where = f" ({', '.join(asked)})" if asked else ""
     return Problem(Reason.SECRET_NOT_FOUND, f"Secret {name}{where} does not exist in this namespace. Create it.")
+
+
+def config_map_problem(message: str, job: FineTuneJob) -> Problem | None:
+    """Name the missing ConfigMap, or the key that it lacks, and the field that asks for it; None if none is missing."""
+    missing, key = _CONFIG_MAP.search(message), _CONFIG_KEY.search(message)
+    for field, place in job.spec.code.values():
+        if missing and place.name == missing[1]:
+            words = f"ConfigMap {place.name} ({field}) does not exist in this namespace. Create it."
+            return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
+        if key and place.key == key[1]:
+            words = f"ConfigMap {place.name} ({field}) has no key {place.key}. Add it, or correct the field."
+            return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
+    return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {missing[1]} does not exist yet.") if missing else None
 
 
 def _unbound_claim(observed: Observed) -> Problem | None:

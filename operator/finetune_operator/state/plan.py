@@ -56,3 +56,4 @@ class Policy:
     pending_interval_seconds: float = 4.0
     refused_interval_seconds: float = 15.0
     stopping_interval_seconds: float = 2.0
+    allows_custom_code: bool = False

@@ -26,6 +26,7 @@ class RunState(Enum):
     STOPPING = auto()
     SUSPENDED = auto()
     WAITING = auto()
+    BARRED = auto()
     LAUNCHING = auto()
     ACTIVE = auto()
 

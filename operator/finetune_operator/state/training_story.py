@@ -8,6 +8,7 @@ from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import attempts, is_terminal, job_failure, last_failure
 from finetune_operator.state.observed import Observed, condition
 from finetune_operator.state.pending_reason import creation_problem, pod_problem
@@ -29,8 +30,9 @@ def training_story(
     progress: ProgressStatus | None,
 ) -> Story:
     """Return the headline of a run that is not done."""
-    if run.state is RunState.FAILED:
-        return stalled(run_failure(job, previous, run))
+    if run.state in (RunState.FAILED, RunState.BARRED):
+        failed = run.state is RunState.FAILED
+        return stalled(run_failure(job, previous, run) if failed else code_not_allowed(job))
     if job.spec.suspend:
         return _suspended(run)
     if run.state is RunState.STOPPING:

@@ -43,6 +43,21 @@ def test_quota_is_named(bench: Bench, job: Callable[..., Manifest]) -> None:
         bench.cluster.run_kubectl("delete", "quota", "no-pods")
 
 
+def test_code_that_is_missing_is_asked_for_and_no_python_is_refused(bench: Bench, job: Callable[..., Manifest]) -> None:
+    python = {"configMapKeyRef": {"name": "own-rewards", "key": "reward.py"}}
+    grpo = {"rewardFunctions": [{"name": "own", "type": "Python", "python": python}]}
+    name = bench.apply(job(task="GRPO", grpo=grpo, dataset={"columns": {"prompt": "text"}}))
+    status = bench.wait(name, reason_is("ConfigMapNotFound"), 30)
+    assert "ConfigMap own-rewards (spec.grpo.rewardFunctions[own].python.configMapKeyRef)" in status["message"]
+    bench.cluster.run_kubectl("create", "configmap", "own-rewards", "--from-literal=reward.py=def reward(:")
+    try:
+        status = bench.wait(name, phase_is("Failed"), 180)
+        assert status["reason"] == "BadSpec"
+        assert "key reward.py of ConfigMap own-rewards, line 1 is not Python" in status["message"]
+    finally:
+        bench.cluster.run_kubectl("delete", "configmap", "own-rewards")
+
+
 def test_bad_row_fails_without_retries(bench: Bench, job: Callable[..., Manifest]) -> None:
     name = bench.apply(job(dataset={"train": {"source": "s3://finetune/data/bad.csv"}}))
     status = bench.wait(name, phase_is("Failed"), 60)

@@ -40,6 +40,11 @@ class Site:
         """The mounted Secrets."""
         return self.folder / "secrets"
 
+    @property
+    def code(self) -> Path:
+        """The mounted code of the job's own."""
+        return self.folder / "code"
+
     def published(self, run_id: str = "run") -> Path:
         """Where a job's `destination` puts a run."""
         return self.volumes / "out" / self.folder.name / run_id
@@ -68,7 +73,8 @@ class Site:
         self.folder.mkdir(parents=True, exist_ok=True)
         job_file = self.folder / "job.json"
         job_file.write_text(json.dumps(job))
-        args = ["run", job_file, "--workspace", self.workspace, "--volumes", self.volumes, "--secrets", self.secrets]
+        args = ["run", job_file, "--workspace", self.workspace, "--volumes", self.volumes]
+        args += ["--secrets", self.secrets, "--code", self.code]
         report = self.folder / "termination-log"
         report.unlink(missing_ok=True)
         log = self.folder / f"log-{time.monotonic_ns()}"

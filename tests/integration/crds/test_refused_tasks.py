@@ -120,7 +120,25 @@ PREFERENCES = [
 
 REWARD_FUNCTION = {"name": "brief", "type": "Length", "length": {"maxCharacters": 40}}
 
+PYTHON = {"configMapKeyRef": {"name": "rewards", "key": "polite.py"}}
+
 REWARDS = [
+    (
+        {"task": "RLOO", "rloo": {"rewardFunctions": [{"name": "polite", "type": "Python"}]}},
+        "spec.rloo.rewardFunctions[0].type: Invalid value: needs the block python",
+    ),
+    (
+        {"task": "PPO", "ppo": {"rewardFunctions": [{**REWARD_FUNCTION, "python": PYTHON}]}},
+        "spec.ppo.rewardFunctions[0].python: Invalid value: is only for type Python; remove it",
+    ),
+    (
+        {
+            "task": "PPO",
+            "ppo": {"rewardFunctions": [{"name": "p", "type": "Python", "python": {**PYTHON, "columns": ["prompts"]}}]},
+        },
+        "spec.ppo.rewardFunctions[0].python.columns: Invalid value: 'prompts' and 'completions' are what the function"
+        " gets in any case; rename the column",
+    ),
     (
         {"task": "PPO"},
         "spec: Invalid value: task PPO needs a reward: set spec.ppo.rewardModel or spec.ppo.rewardFunctions",

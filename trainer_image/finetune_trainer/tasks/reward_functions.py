@@ -1,4 +1,7 @@
-"""Reward functions: each gives every completion 0 to 1. Blanks at a completion's ends do not count."""
+"""Reward functions that come with the trainer: each gives every completion 0 to 1.
+
+Blanks at a completion's ends do not count.
+"""
 
 import json
 from collections.abc import Callable
@@ -29,11 +32,11 @@ def scorer(function: RewardFunction) -> ScoreTexts:
     raise BadSpec(f"reward function {function.name!r} of type {function.type} needs a block of that name")
 
 
-def answer_column(function: RewardFunction) -> str | None:
-    """Return the column that the function compares completions with, if it does."""
-    if function.type is not RewardFunctionType.EXACT_ANSWER:
-        return None
-    return (function.exact_answer or ExactAnswerReward()).column
+def needed_columns(function: RewardFunction) -> list[str]:
+    """Return the columns that the function looks at beside the completions."""
+    if function.type is RewardFunctionType.EXACT_ANSWER:
+        return [(function.exact_answer or ExactAnswerReward()).column]
+    return list(function.python.columns or ()) if function.python else []
 
 
 def length_reward(characters: int, options: LengthReward) -> float:

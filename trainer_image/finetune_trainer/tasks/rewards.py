@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from finetune_api.rewards import RewardFunction
 from finetune_api.tasks.rewarded import REWARD_MODEL, RewardedOptions
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.tasks.custom_rewards import CustomReward
 from finetune_trainer.tasks.prompts import Turns
-from finetune_trainer.tasks.reward_functions import Answers, answer_column, scorer
+from finetune_trainer.tasks.reward_functions import Answers, needed_columns, scorer
 
 MODEL = "model"
 
@@ -48,10 +50,11 @@ class Rewards:
     def of(cls, options: RewardedOptions, block: str, models: dict[str, Path], device: Device) -> "Rewards":
         """Load what `options`, the spec's block `block`, name.
 
-        Raises BadSpec if there is no reward, and for a model or pattern that is none.
+        `models` tells where models and code lie. Raises BadSpec if there is no reward, and for a model, pattern or
+        function that is none.
         """
         parts = [
-            RewardPart(function.name, function.weight, _of_texts(scorer(function)))
+            RewardPart(function.name, function.weight, _of_function(function, block, models))
             for function in options.reward_functions or []
         ]
         if options.reward_model:
@@ -78,9 +81,16 @@ class Rewards:
 
 
 def answer_columns(options: RewardedOptions) -> tuple[str, ...]:
-    """Return the columns of the dataset that reward functions compare completions with."""
-    columns = [answer_column(function) for function in options.reward_functions or []]
-    return tuple(dict.fromkeys(column for column in columns if column))
+    """Return the columns of the dataset that reward functions look at."""
+    return tuple(
+        dict.fromkeys(column for function in options.reward_functions or [] for column in needed_columns(function))
+    )
+
+
+def _of_function(function: RewardFunction, block: str, models: dict[str, Path]) -> Score:
+    if function.python:
+        return CustomReward(function, function.python, models[function.code_name], block).score
+    return _of_texts(scorer(function))
 
 
 def _of_texts(score: Callable[[list[str], list[Answers]], list[float]]) -> Score:

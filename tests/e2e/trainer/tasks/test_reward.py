@@ -10,7 +10,14 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.tasks.reward_scoring import RewardModel
-from tests.e2e.trainer.plain_loop import GENTLE_LEARNING_RATE, LEARNING_RATE, expect_equal, plain_losses, seeded, trained_losses
+from tests.e2e.trainer.plain_loop import (
+    GENTLE_LEARNING_RATE,
+    LEARNING_RATE,
+    expect_equal,
+    plain_losses,
+    seeded,
+    trained_losses,
+)
 from tests.e2e.trainer.tiny_data import chat_pairs, pairs
 from tests.e2e.trainer.trainer_process import Site
 

@@ -1,0 +1,80 @@
+"""Reward functions of the user's own: what they get and give, and what is said when they go wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finetune_api.config_maps import ConfigMapKeyRef
+from finetune_api.rewards import RewardFunction
+from finetune_trainer.code import keep_code
+from finetune_trainer.errors import BadSpec, MissingInput
+from finetune_trainer.tasks.custom_rewards import CustomReward
+
+PLACE = ConfigMapKeyRef(name="rewards", key="polite.py")
+WANTED = {"f": ("spec.grpo.rewardFunctions[polite].python.configMapKeyRef", PLACE)}
+FIELD = r"spec\.grpo\.rewardFunctions\[polite\]\.python"
+SOURCE = r"key polite\.py of ConfigMap rewards"
+
+
+def reward(folder: Path, code: str, **options: Any) -> CustomReward:
+    function = RewardFunction.model_validate(
+        {"name": "polite", "type": "Python", "python": {"configMapKeyRef": PLACE.to_wire(), **options}}
+    )
+    assert function.python
+    (folder / "polite").write_text(code)
+    return CustomReward(function, function.python, folder / "polite", "spec.grpo")
+
+
+def scores(folder: Path, code: str, **options: Any) -> list[float]:
+    answers = [{"mood": "calm"}, {"mood": "cross"}] if options.get("columns") else [{}, {}]
+    return reward(folder, code, **options).score(["p", "q"], ["please", "now"], answers)
+
+
+def test_gets_prompts_completions_and_columns_by_name(tmp_path: Path) -> None:
+    code = (
+        "def polite(prompts, completions, mood):\n"
+        "    return [float(p == 'p') + (c == 'please') + 10 * (m == 'cross')"
+        " for p, c, m in zip(prompts, completions, mood)]"
+    )
+    assert scores(tmp_path, code, function="polite", columns=["mood"]) == [2.0, 10.0]
+
+
+@pytest.mark.parametrize("given", ["[True, 0]", "(1, 0)", "__import__('numpy').array([1, 0])"])
+def test_takes_what_stands_for_numbers(tmp_path: Path, given: str) -> None:
+    assert scores(tmp_path, f"def reward(**given):\n    return {given}") == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("import absent_module", rf"{SOURCE}, line 1 failed: ModuleNotFoundError: No module named 'absent_module'"),
+        ("raise SystemExit(3)", rf"{SOURCE}, line 1 failed: SystemExit: 3"),
+        ("reward = 3", rf"{SOURCE} has no function reward"),
+        ("def reward(texts):\n    return []", rf"{SOURCE} failed: TypeError: .*unexpected keyword argument"),
+        ("def reward(**given):\n    x = 1\n    return 1 / 0", rf"{SOURCE}, line 3 failed: ZeroDivisionError"),
+        ("def reward(**given):\n    return 1", "gave 1 for 2 completions"),
+        ("def reward(**given):\n    return [1]", "gave 1 values for 2 completions"),
+        ("def reward(**given):\n    return [1, None]", "gave null, expected a finite number"),
+        ("def reward(**given):\n    return [1, float('inf')]", "gave Infinity, expected a finite number"),
+    ],
+)
+def test_what_goes_wrong_is_told_with_field_file_and_line(tmp_path: Path, code: str, words: str) -> None:
+    with pytest.raises(BadSpec, match=rf"^{FIELD}: (reward )?.*{words}"):
+        scores(tmp_path, code)
+
+
+def test_code_is_kept_as_it_was_when_the_run_began(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("def reward(**given): ...")
+    digests = keep_code(WANTED, tmp_path, tmp_path / "kept")
+    (tmp_path / "f").write_text("changed")
+    assert (tmp_path / "kept/f").read_text() == "def reward(**given): ..."
+    assert digests["f"].startswith("sha256:")
+
+
+def test_code_that_is_missing_or_not_python_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput, match=rf"{SOURCE} is not mounted"):
+        keep_code(WANTED, tmp_path, tmp_path / "kept")
+    (tmp_path / "f").write_text("def reward(**given):\n    return [")
+    with pytest.raises(BadSpec, match=rf"{SOURCE}, line 2 is not Python: '\[' was never closed"):
+        keep_code(WANTED, tmp_path, tmp_path / "kept")

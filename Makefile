@@ -13,11 +13,13 @@ PIP_COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-header --no-
 help: ## Print every command with a line each
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
+# Compiled ahead: a process imports five thousand modules, which takes 17 s from source and 6 s compiled, and the pods'
+# file systems are read-only.
 $(STAMP): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	@echo "==> Python environment in $(VENV) (first time: about a minute, 6 GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/bootstrap.txt
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements/dev.txt
+	@$(BIN)/uv pip sync --quiet --require-hashes --compile-bytecode --python $(BIN)/python requirements/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 

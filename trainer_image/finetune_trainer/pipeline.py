@@ -95,10 +95,10 @@ class Pipeline:
 
     def _fetch_model(self) -> ModelRecord:
         prepare_environment(self.request)
+        code = keep_code(self.request.code, self.settings.code, self.workspace.code)
         models = self.request.models
         base = self._fetch("model", *models.pop("model"), self.workspace.base)
         others = {name: self._fetch(name, *place, self.workspace.other_models / name) for name, place in models.items()}
-        code = keep_code(self.request.code, self.settings.code, self.workspace.code)
         return replace(base, others={name: record.folder for name, record in others.items()}, code=code)
 
     def _fetch(self, name: str, block: str, spec: ModelSpec, into: Path) -> ModelRecord:

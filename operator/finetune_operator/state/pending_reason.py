@@ -88,13 +88,15 @@ def secret_problem(name: str, job: FineTuneJob) -> Problem:
 def config_map_problem(message: str, job: FineTuneJob) -> Problem | None:
     """Name the missing ConfigMap, or the key that it lacks, and the field that asks for it; None if none is missing."""
     missing, key = _CONFIG_MAP.search(message), _CONFIG_KEY.search(message)
-    for field, place in job.spec.code.values():
-        if missing and place.name == missing[1]:
-            words = f"ConfigMap {place.name} ({field}) does not exist in this namespace. Create it."
-            return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
-        if key and place.key == key[1]:
-            words = f"ConfigMap {place.name} ({field}) has no key {place.key}. Add it, or correct the field."
-            return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
+    code = job.spec.code.values()
+    asked = [f"ConfigMap {place.name} ({field})" for field, place in code if missing and place.name == missing[1]]
+    if asked:
+        words = f"{' and '.join(asked)} does not exist in this namespace. Create it."
+        return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
+    asked = [f"ConfigMap {place.name} ({field})" for field, place in code if key and place.key == key[1]]
+    if asked and key:
+        words = f"{' or '.join(asked)} has no key {key[1]}. Add it, or correct the field."
+        return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
     return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {missing[1]} does not exist yet.") if missing else None
 
 

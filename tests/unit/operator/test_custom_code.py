@@ -51,6 +51,20 @@ def test_a_job_that_was_refused_begins_once_the_operator_allows_it() -> None:
     assert allowing.condition(ConditionType.STALLED) is None
 
 
+def test_a_job_that_waits_for_its_model_is_told_at_once() -> None:
+    scene = Scene(**CODE, model={"source": "job://absent", "secretRef": None})
+    scene.act()
+    assert scene.status["reason"] == "CodeNotAllowed"
+
+
+def test_what_is_published_stays_so_when_the_operator_stops_allowing_it() -> None:
+    allowing = Allowing(**CODE).succeeds()
+    forbidding = Scene(**CODE)
+    forbidding.resource, forbidding.children = allowing.resource, allowing.children
+    assert is_idle(forbidding.decide())
+    assert forbidding.status["phase"] == "Succeeded"
+
+
 def test_what_runs_when_the_operator_stops_allowing_it_goes_on() -> None:
     allowing = Allowing(**CODE)
     allowing.act()

@@ -84,6 +84,8 @@ def test_settings_come_from_the_command_line_then_the_environment_then_the_defau
     assert settings.namespaces == ("a", "b")
     assert settings.resync_interval_seconds == 60
     assert settings.leader_election is True
+    assert settings.custom_code is False
+    assert read_settings([], {"FINETUNE_CUSTOM_CODE": "on"}).custom_code is True
     assert read_settings(["--namespace", "x", "--namespace", "y"], {}).namespaces == ("x", "y")
 
 

@@ -20,7 +20,7 @@ from finetune_trainer.tasks.language_modeling import load_causal
 from finetune_trainer.tasks.prompts import Turns, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row
 from finetune_trainer.tasks.reference import Reference
-from finetune_trainer.tasks.rewards import Rewards, Scores, answer_columns
+from finetune_trainer.tasks.rewards import Rewards, Scores, answer_columns, expected_column
 from finetune_trainer.tasks.text_column import required_text
 
 SAMPLES = 3
@@ -83,7 +83,8 @@ class PolicyRecipe(Recipe):
             "kl": self._divergence(loaded, encoded, responses, plan),
         }
         wished = self._wished_samples(loaded, encoded, plan) if plan.samples else ()
-        return Evaluation(metrics, wished or _samples(encoded, texts, scores))
+        expected = expected_column(self.rewarded)
+        return Evaluation(metrics, wished or _samples(encoded, texts, scores, expected))
 
     def rewards(self, models: dict[str, Path], device: Device) -> Rewards:
         """Return the rewards that the spec names, loaded once for training and evaluations. Raises BadSpec."""
@@ -188,11 +189,11 @@ def _answer(values: dict[str, Any], column: str) -> str:
     return str(value)
 
 
-def _samples(rows: list[Row], texts: list[str], scores: Scores) -> tuple[Sample, ...]:
+def _samples(rows: list[Row], texts: list[str], scores: Scores, expected: str | None) -> tuple[Sample, ...]:
     """Show the first completions, each with its reward."""
     shown = list(zip(rows, texts, scores.total, strict=True))[:SAMPLES]
     return tuple(
-        Sample(_last_words(row["prompt"]), next(iter(row.get("answers", {}).values()), None), _rewarded(text, reward))
+        Sample(_last_words(row["prompt"]), row["answers"][expected] if expected else None, _rewarded(text, reward))
         for row, text, reward in shown
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune_api.rewards import RewardFunction
+from finetune_api.rewards import RewardFunction, RewardFunctionType
 from finetune_api.tasks.rewarded import REWARD_MODEL, RewardedOptions
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
@@ -85,6 +85,12 @@ def answer_columns(options: RewardedOptions) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(column for function in options.reward_functions or [] for column in needed_columns(function))
     )
+
+
+def expected_column(options: RewardedOptions) -> str | None:
+    """Return the column that holds the right completion, if a reward function compares with one."""
+    exact = [one for one in options.reward_functions or [] if one.type is RewardFunctionType.EXACT_ANSWER]
+    return needed_columns(exact[0])[0] if exact else None
 
 
 def _of_function(function: RewardFunction, block: str, models: dict[str, Path]) -> Score:

@@ -57,5 +57,5 @@ def test_code_that_fails_ends_the_run_without_a_traceback(site: Site):
     failure = process.report.failure
     assert failure is not None
     assert failure.field == "spec.rloo.rewardFunctions[length].python"
-    assert "line 4 failed: NameError: name 'absent' is not defined" in failure.message
+    assert "failed in line 4: NameError: name 'absent' is not defined" in failure.message
     assert "Traceback" not in process.output

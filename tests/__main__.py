@@ -1,9 +1,10 @@
-"""`python -m tests [PATH ...]`: all tests but those of the images and most examples, in three processes side by side.
+"""`python -m tests [PATH ...]`: all tests but those of the images and half of the examples, in four processes.
 
-The parts spend much of their time waiting, each for something else: for pods on the cluster that tests share, for
-controllers on an API server, for trainings. What the first two say is printed when all have ended.
+The parts spend much of their time waiting, each for something else: for pods on a cluster, for controllers on an API
+server, for trainings. What all but the last say is printed when all have ended.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -12,17 +13,20 @@ from typing import IO
 
 NO_TESTS = 5
 DEFAULT = "not images and not examples"
-BEHIND = ("node", "cluster and not node")
-IN_FRONT = "not cluster and not node"
+IN_FRONT = ("not cluster and not node",)
+API_SERVER = ("cluster and not node",)
+NODES = [("node and not stories",), ("node and stories", "--node-name", "test-stories")]
+ONE_NODE = [("node",)]
 
 
 def main() -> int:
     """Run the parts and return the first exit code that is not good."""
     paths = sys.argv[1:] or ["tests"]
+    behind = [*(ONE_NODE if os.environ.get("KUBECONFIG") else NODES), API_SERVER]
     with ExitStack() as files:
-        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in BEHIND]
-        behind = [_start(part, paths, output) for part, output in zip(BEHIND, outputs, strict=True)]
-        codes = [process.wait() for process in (_start(IN_FRONT, paths, None), *behind)]
+        outputs = [files.enter_context(tempfile.TemporaryFile("w+")) for _ in behind]
+        started = [_start(part, paths, output) for part, output in zip(behind, outputs, strict=True)]
+        codes = [process.wait() for process in (_start(IN_FRONT, paths, None), *started)]
         for output in outputs:
             output.seek(0)
             print(output.read(), end="", flush=True)
@@ -31,9 +35,12 @@ def main() -> int:
     return next((code for code in codes if code not in (0, NO_TESTS)), 0)
 
 
-def _start(part: str, paths: list[str], output: IO[str] | None) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "pytest", "-m", f"({part}) and {DEFAULT}", "--durations=15", *paths]
-    return subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT if output else None)
+def _start(part: tuple[str, ...], paths: list[str], output: IO[str] | None) -> subprocess.Popen[bytes]:
+    """Start pytest on the tests of a part: its marker expression, and options of its own."""
+    expression, *options = part
+    command = [sys.executable, "-m", "pytest", "-m", f"({expression}) and {DEFAULT}", "--durations=15"]
+    stderr = subprocess.STDOUT if output else None
+    return subprocess.Popen([*command, *options, *paths], stdout=output, stderr=stderr)
 
 
 if __name__ == "__main__":

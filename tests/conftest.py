@@ -10,6 +10,11 @@ from demo.install import Images, install_operator
 from devcluster import Access
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let parts that run side by side have a cluster each."""
+    parser.addoption("--node-name", default="test-node", help="name of the whole cluster, default: %(default)s")
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests that share the whole cluster, so that they can run beside the others."""
     if "node" in getattr(item, "fixturenames", ()):
@@ -26,9 +31,9 @@ def control_plane() -> Iterator[Access]:
 
 
 @pytest.fixture(scope="session")
-def node() -> Iterator[Access]:
+def node(request: pytest.FixtureRequest) -> Iterator[Access]:
     """A whole cluster with one node and one GPU to give away."""
-    with devcluster.cluster("test-node", gpus=1) as cluster:
+    with devcluster.cluster(request.config.getoption("node_name"), gpus=1) as cluster:
         yield cluster
 
 

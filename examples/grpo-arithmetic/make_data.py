@@ -1,8 +1,8 @@
 """Write this example's data: the sums of numbers up to 6, 10 of them held out, whose mirrored sums are learnt from.
 
-The supervised rows tell all sums in words. The sums in figures, without those held out, are answered twice, by the bare
-number and by a sentence, so that the model that comes of them does both. The prompts of the second job have no such
-answers: only the number, for the reward.
+The supervised rows tell all sums in words. The sums in figures, without those held out, are answered by the bare
+number once and by three sentences, so that the model that comes of them does both. The prompts for the rewards have no
+such answers: only the number.
 
     python examples/grpo-arithmetic/make_data.py
 """
@@ -28,11 +28,13 @@ def in_words(left: int, right: int) -> dict[str, str]:
 
 
 def in_figures(left: int, right: int) -> list[dict[str, str]]:
-    """Answer a sum by its number, and by a sentence."""
+    """Answer a sum by its number, and by three sentences."""
     question, total = prompt(left, right), left + right
     return [
         {"prompt": question, "completion": f" {total}"},
         {"prompt": question, "completion": f" Let me see, that would be {total}."},
+        {"prompt": question, "completion": f" I think that it is {total}."},
+        {"prompt": question, "completion": f" The answer is {total}."},
     ]
 
 

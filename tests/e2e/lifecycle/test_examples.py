@@ -11,7 +11,7 @@ from demo.stories import jobs_in, load_manifests, load_story, story_names
 from demo.watch import last_phase
 from tests.e2e.lifecycle.conftest import Bench, phase_is
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e]
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.stories]
 
 CACHE = Path.home() / ".cache" / "finetune-operator" / "models"
 TIMEOUT_SECONDS = 550

@@ -71,6 +71,7 @@ def test_pod_that_does_not_answer_is_no_failure_and_holds_nobody_up(bench: Workb
     bench.submit("next")
     bench.wait("next", reason="Unschedulable")
     assert time.monotonic() - started < 5
+    bench.until(lambda: bench.events("next"), lambda told: "Unschedulable" in told)
     assert bench.writes_in(5) == {}
 
 

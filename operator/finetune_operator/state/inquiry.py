@@ -24,9 +24,9 @@ def inquiries(observed: Observed) -> list[Manifest]:
 
 
 def _may_wait_for_claim(pod: Manifest) -> bool:
-    """Whether the scheduler has not named another cause: then no claim can tell more."""
+    """Whether the pod has no node yet, and the scheduler no other cause: otherwise no claim can tell more."""
     verdict = verdict_of(pod)
-    return verdict is None or UNBOUND in verdict
+    return not pods.is_scheduled(pod) and (verdict is None or UNBOUND in verdict)
 
 
 def _waits_for_pod(job: Manifest, observed: Observed) -> bool:

@@ -96,7 +96,8 @@ def test_a_download_that_stalls_does_not_hold_up_the_end(site: Site, hub: Hub):
     while not any("/resolve/" in request for request in hub.requests):
         time.sleep(0.05)
     started = time.monotonic()
-    assert process.kill_at("data +done", signal.SIGTERM) == ExitCode.PREEMPTED
+    process.send(signal.SIGTERM)
+    assert process.wait() == ExitCode.PREEMPTED
     assert time.monotonic() - started < 20
     assert process.report.failure
     assert process.report.failure.failure_class is FailureClass.PREEMPTED

@@ -107,16 +107,16 @@ def undisturbed(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
 def test_interruptions_change_nothing(site: Site, case: str, undisturbed: Callable[[str], Result]):
     job = _job(site, case)
 
-    stopped = site.start(job)
-    assert stopped.kill_at(r"train +1\d/", signal.SIGTERM) == ExitCode.PREEMPTED
+    stopped = site.interrupt(job, r"train +1\d/", signal.SIGTERM)
+    assert stopped.wait() == ExitCode.PREEMPTED
     step = stopped.report.progress and stopped.report.progress.step
     assert stopped.report.failure
     assert stopped.report.failure.failure_class is FailureClass.PREEMPTED
     assert f"saved a checkpoint at step {step} of {STEPS}" in stopped.report.failure.message
     assert stopped.report.stage is Stage.TRAIN
 
-    killed = site.start(job)
-    assert killed.kill_at("checkpoint at step 40", signal.SIGKILL) == -signal.SIGKILL
+    killed = site.interrupt(job, "checkpoint at step 40", signal.SIGKILL)
+    assert killed.wait() == -signal.SIGKILL
     assert f"resuming from the checkpoint at step {step}" in killed.output
 
     resumed = site.run(job).succeeded()
@@ -127,7 +127,7 @@ def test_interruptions_change_nothing(site: Site, case: str, undisturbed: Callab
 
 def test_a_torn_checkpoint_is_not_resumed_from(site: Site, undisturbed: Callable[[str], Result]):
     job = _job(site, "SFT, Full")
-    assert site.start(job).kill_at("checkpoint at step 30", signal.SIGTERM) == ExitCode.PREEMPTED
+    assert site.interrupt(job, "checkpoint at step 30", signal.SIGTERM).wait() == ExitCode.PREEMPTED
     newest = max(
         (site.workspace / "run/checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
     )
@@ -152,8 +152,8 @@ def test_a_crash_after_the_last_step_trains_no_further(site: Site, undisturbed: 
 
 def test_sigterm_outside_of_the_training_ends_at_once(site: Site):
     job = _job(site, "SFT, Full")
-    stopped = site.start(job)
-    assert stopped.kill_at("data +done", signal.SIGTERM) == ExitCode.PREEMPTED
+    stopped = site.interrupt(job, "data +done", signal.SIGTERM)
+    assert stopped.wait() == ExitCode.PREEMPTED
     assert stopped.report.failure
     assert stopped.report.failure.failure_class is FailureClass.PREEMPTED
     assert "Traceback" not in stopped.output

@@ -6,9 +6,11 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,10 @@ class Site:
             [*map(str, args), "--port", str(port), "--termination-log", str(report)], log, report, fault
         )
 
+    def interrupt(self, job: dict[str, Any], pattern: str, number: signal.Signals) -> "TrainerProcess":
+        """Run the trainer on a job until it prints a line that matches; it gets the signal right there."""
+        return self.run(job, partial(_signal_at, pattern, number))
+
     def run(self, job: dict[str, Any], fault: Fault | None = None) -> "TrainerProcess":
         """Run the trainer on a job to its end."""
         process = self.start(job, fault)
@@ -121,11 +127,9 @@ class TrainerProcess:
         assert self.wait() == 0, self.output
         return self
 
-    def kill_at(self, pattern: str, number: signal.Signals) -> int:
-        """Send a signal as soon as its output matches; return the exit code."""
-        self.wait_for(pattern)
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal."""
         os.kill(self._process.pid or 0, number)
-        return self.wait()
 
     def wait_for(self, pattern: str) -> None:
         """Wait until its output matches."""
@@ -134,6 +138,21 @@ class TrainerProcess:
             assert self._process.is_alive(), f"ended before {pattern!r}: {self.output}"
             assert time.monotonic() < deadline, f"no {pattern!r}: {self.output}"
             time.sleep(0.01)
+
+
+def _signal_at(pattern: str, number: signal.Signals) -> None:
+    """Let this process signal itself once, right after it has printed a line that matches."""
+    write, done = sys.stdout.write, threading.Event()
+
+    def watched(text: str) -> int:
+        written = write(text)
+        sys.stdout.flush()
+        if not done.is_set() and re.search(pattern, text):
+            done.set()
+            os.kill(os.getpid(), number)
+        return written
+
+    sys.stdout.write = watched  # type: ignore[method-assign]
 
 
 def _main(args: list[str], log: Path, fault: Fault | None) -> None:

@@ -285,6 +285,14 @@ def test_claim_is_asked_only_while_it_may_be_the_cause(verdict: str | None, aske
     assert [found["kind"] for found in inquiries(scene.observed())] == (["PersistentVolumeClaim"] if asked else [])
 
 
+def test_claim_of_a_pod_that_has_a_node_is_not_asked() -> None:
+    scene = Scene()
+    scene.act()
+    scene.one("PersistentVolumeClaim")["status"] = {"phase": "Pending"}
+    scene.pod(conditions=[{"type": "PodScheduled", "status": "True"}])
+    assert [found["kind"] for found in inquiries(scene.observed())] == ["Pod"]
+
+
 def test_claim_that_the_scheduler_has_not_seen_yet_is_no_problem() -> None:
     scene = Scene()
     scene.act()

@@ -26,8 +26,8 @@ STEPS = 24
 @pytest.mark.parametrize("case", CASES)
 def test_a_stop_changes_nothing(site: Site, case: str):
     job = _job(site, case)
-    stopped = site.start(job)
-    assert stopped.kill_at(r"train +17/", signal.SIGTERM) == ExitCode.PREEMPTED
+    stopped = site.interrupt(job, r"train +17/", signal.SIGTERM)
+    assert stopped.wait() == ExitCode.PREEMPTED
     step = stopped.report.progress.step if stopped.report.progress else 0
     assert step % _steps_per_rollout(case) == 0, "saved amid a rollout"
     assert "checkpoint at step 7\n" not in stopped.output

@@ -19,6 +19,8 @@ from tests.tiny_models import save_tiny_classifier
 Status = dict[str, Any]
 T = TypeVar("T")
 NAMESPACE = "default"
+POLL_SECONDS = 0.6
+"""Each look is a kubectl of its own, which costs a tenth of a second of a processor that all tests share."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def until(read: Callable[[], T], holds: Callable[[T], bool], timeout_seconds: fl
             return value
         if time.monotonic() > deadline:
             pytest.fail(f"not within {timeout_seconds:.0f} s; last seen: {json.dumps(value)[:3000]}")
-        time.sleep(0.3)
+        time.sleep(POLL_SECONDS)
 
 
 def phase_is(*phases: str) -> Callable[[Status], bool]:

@@ -18,6 +18,8 @@ from tests.builders import Manifest, finetune_job
 from tests.integration.operator.operator_process import OperatorProcess
 
 T = TypeVar("T")
+POLL_SECONDS = 0.4
+"""Each look is a kubectl of its own, which costs a tenth of a second of a processor that all tests share."""
 NODE = "node-1"
 
 
@@ -75,7 +77,7 @@ class Workbench:
             if time.monotonic() > deadline:
                 log = self.operator.log.read_text()[-3000:]
                 pytest.fail(f"not within {timeout_seconds} s; last seen: {json.dumps(value)[:3000]}\n{log}")
-            time.sleep(0.1)
+            time.sleep(POLL_SECONDS)
 
     def wait(self, name: str = "job", timeout_seconds: float = 15, **fields: str) -> Manifest:
         """Return the status once its top-level fields, such as phase and reason, are these."""

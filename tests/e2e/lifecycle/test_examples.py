@@ -11,7 +11,8 @@ from demo.stories import jobs_in, load_manifests, load_story, story_names
 from demo.watch import last_phase
 from tests.e2e.lifecycle.conftest import Bench, phase_is
 
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.stories]
+# The first test of a base model makes it, which takes minutes on a busy machine.
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.stories, pytest.mark.timeout(1200)]
 
 CACHE = Path.home() / ".cache" / "finetune-operator" / "models"
 TIMEOUT_SECONDS = 550

@@ -13,6 +13,7 @@ from devcluster import Access
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let parts that run side by side have a cluster each."""
     parser.addoption("--node-name", default="test-node", help="name of the whole cluster, default: %(default)s")
+    parser.addoption("--api-name", default="test-api", help="name of the API server alone, default: %(default)s")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -22,11 +23,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[Access]:
+def control_plane(request: pytest.FixtureRequest) -> Iterator[Access]:
     """A real API server and its controllers without a node: tests set the states of pods themselves."""
     if os.environ.get("KUBECONFIG"):
         pytest.skip("KUBECONFIG names a cluster with nodes; these tests set the states of pods themselves")
-    with devcluster.cluster("test-api", control_plane_only=True) as cluster:
+    with devcluster.cluster(request.config.getoption("api_name"), control_plane_only=True) as cluster:
         yield cluster
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from finetune_api.handoff import RunRequest
+from finetune_api.quantity import amount
 from finetune_api.sources import Source, parse_source
 from finetune_trainer.errors import BadSpec, MissingInput
 from finetune_trainer.storage import Access, Credentials
@@ -101,13 +102,8 @@ def cpu_threads(request: RunRequest) -> int:
     if wished.isdigit() and int(wished) > 0:
         return int(wished)
     allowed = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    requested = math.ceil(parse_cpu(str(request.compute.cpu)))
+    requested = math.ceil(amount(request.compute.cpu))
     return max(1, min(allowed, requested, _quota()))
-
-
-def parse_cpu(quantity: str) -> float:
-    """Return a Kubernetes CPU quantity, such as 2 or 500m, as a number of CPUs."""
-    return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
 
 
 def _quota() -> int:

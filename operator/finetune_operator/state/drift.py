@@ -2,20 +2,14 @@
 
 import hashlib
 import json
-import re
-from decimal import Decimal
 from typing import Any
 
 from finetune_api.keys import ANNOTATION_APPLIED
+from finetune_api.quantity import amount
 from finetune_operator.kinds import Manifest
 
-_QUANTITY = re.compile(r"^(\d+(?:\.\d+)?)(m|k|Ki|M|Mi|G|Gi|T|Ti)?$")
-_FACTOR: dict[str | None, Decimal] = {
-    None: Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T"), start=1)},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti"), start=1)},
-}
+_QUANTITIES = ("requests", "limits")
+"""Fields whose values are amounts: the API server keeps the spelling, others (an admission webhook) may not."""
 
 
 def stamped(manifest: Manifest) -> Manifest:
@@ -33,22 +27,27 @@ def differs(wanted: Manifest, live: Manifest) -> bool:
 
 def _contains(live: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(_contains(live.get(key), value) for key, value in wanted.items())
+        return isinstance(live, dict) and all(
+            _contains_amounts(live.get(key), value) if key in _QUANTITIES else _contains(live.get(key), value)
+            for key, value in wanted.items()
+        )
     if isinstance(wanted, list):
         return (
             isinstance(live, list)
             and len(live) == len(wanted)
             and all(_contains(there, here) for there, here in zip(live, wanted, strict=True))
         )
-    return bool(live == wanted) or _same_quantity(live, wanted)
+    return bool(live == wanted)
 
 
-def _same_quantity(live: Any, wanted: Any) -> bool:
-    if not (isinstance(live, str) and isinstance(wanted, str)):
-        return False
-    here, there = _QUANTITY.match(live), _QUANTITY.match(wanted)
-    return here is not None and there is not None and _amount(here) == _amount(there)
+def _contains_amounts(live: Any, wanted: Any) -> bool:
+    if not (isinstance(wanted, dict) and isinstance(live, dict)):
+        return _contains(live, wanted)
+    return all(key in live and _same_amount(live[key], value) for key, value in wanted.items())
 
 
-def _amount(match: re.Match[str]) -> Decimal:
-    return Decimal(match[1]) * _FACTOR[match[2]]
+def _same_amount(live: Any, wanted: Any) -> bool:
+    try:
+        return amount(live) == amount(wanted)
+    except ValueError:
+        return bool(live == wanted)

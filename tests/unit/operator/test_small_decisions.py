@@ -25,10 +25,14 @@ from tests.unit.operator.builders import NOW, Scene
         ({"a": {"b": 1}}, {"a": None}, True),
         ({"list": [{"a": 1}]}, {"list": [{"a": 1, "defaulted": 2}]}, False),
         ({"list": [{"a": 1}]}, {"list": [{"a": 1}, {"a": 2}]}, True),
-        ({"cpu": "1000m"}, {"cpu": "1"}, False),
-        ({"memory": "1024Mi"}, {"memory": "1Gi"}, False),
-        ({"memory": "1000Mi"}, {"memory": "1Gi"}, True),
-        ({"name": "1x"}, {"name": "1"}, True),
+        ({"requests": {"cpu": "1000m"}}, {"requests": {"cpu": "1", "memory": "1Gi"}}, False),
+        ({"limits": {"memory": "1024Mi"}}, {"limits": {"memory": "1Gi"}}, False),
+        ({"limits": {"memory": "1.5e9"}}, {"limits": {"memory": "1500M"}}, False),
+        ({"limits": {"memory": "1000Mi"}}, {"limits": {"memory": "1Gi"}}, True),
+        ({"limits": {"memory": "1Gi"}}, {"limits": {}}, True),
+        ({"limits": {"memory": "1Gi"}}, {"limits": None}, True),
+        ({"args": ["1000m"]}, {"args": ["1"]}, True),
+        ({"applied": "12e4"}, {"applied": "120e3"}, True),
     ],
 )
 def test_drift_is_what_we_set_and_is_different(wanted: dict, live: dict, drifted: bool) -> None:

@@ -24,17 +24,14 @@ class Pod:
     wished: str | None = None
 
 
-@pytest.mark.parametrize(("quantity", "cpus"), [("2", 2.0), ("500m", 0.5), ("1500m", 1.5), ("0.5", 0.5)])
-def test_cpu_quantities(quantity: str, cpus: float):
-    assert config.parse_cpu(quantity) == cpus
-
-
 @pytest.mark.parametrize(
     ("pod", "threads"),
     [
         (Pod("3"), 3),
         (Pod("1500m"), 2),
         (Pod("100m"), 1),
+        (Pod("2e0"), 2),
+        (Pod(".003k"), 3),
         (Pod("3", quota="150000 100000"), 2),
         (Pod("3", quota="50000 100000"), 1),
         (Pod("64"), 4),

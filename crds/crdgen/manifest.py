@@ -16,6 +16,9 @@ API_VERSION_DESCRIPTION = f"Version of the schema of this object: {GROUP}/{VERSI
 KIND_DESCRIPTION = f"Kind of this object: {KIND}."
 RESOURCE_DESCRIPTION = "Takes a base model and a dataset to a tuned, evaluated, published and served model."
 
+UNSEEN = {"observedGeneration": -1}
+"""Status of a job that the operator has not seen: no generation that an object ever has, so kstatus waits for it."""
+
 ROOT_RULES = (
     Rule(
         "!has(oldSelf.status) || !has(oldSelf.status.workspace) || self.spec.storage == oldSelf.spec.storage",
@@ -110,7 +113,7 @@ def _root_schema() -> Schema:
             "kind": {"type": "string", "description": KIND_DESCRIPTION},
             "metadata": {"type": "object"},
             "spec": structural_schema(FineTuneJobSpec),
-            "status": structural_schema(FineTuneJobStatus),
+            "status": {**structural_schema(FineTuneJobStatus), "default": UNSEEN},
         },
         "x-kubernetes-validations": [rule.as_schema() for rule in ROOT_RULES],
     }

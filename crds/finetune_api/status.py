@@ -110,7 +110,9 @@ class ServingStatus(ApiModel):
 class FineTuneJobStatus(ApiModel):
     """What the operator has seen."""
 
-    observed_generation: int | None = Field(None, ge=0, description="metadata.generation that this status is of.")
+    observed_generation: int | None = Field(
+        None, ge=-1, description="metadata.generation that this status is of; -1 before the operator has seen it."
+    )
     phase: Phase | None = Field(None, description="Summary for people; programs read the conditions.")
     message: str | None = Field(None, max_length=4096, description="Why it is where it is, and what to do next.")
     reason: str | None = Field(None, max_length=128, description="The same as one CamelCase word.")

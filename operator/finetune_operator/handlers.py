@@ -117,6 +117,6 @@ def _handler(kind: Kind, cache: Cache, enqueue: Enqueue) -> Callable[..., Awaita
         elif not cache.put(manifest):
             return
         if key is not None:
-            enqueue(key, first=kind == FINETUNE_JOB and not manifest.get("status"))
+            enqueue(key, first=kind == FINETUNE_JOB and not (manifest.get("status") or {}).get("phase"))
 
     return on_event

@@ -19,7 +19,7 @@ from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.failure import attempts
 from finetune_operator.state.observed import Observed, condition
-from finetune_operator.state.progress import metrics_status, progress_status, score, warnings
+from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
 from finetune_operator.state.rollout import Rollout
 from finetune_operator.state.run import Run, RunState, launched_as
 from finetune_operator.state.story import Problem, Story
@@ -38,12 +38,11 @@ def newest_progress(job: FineTuneJob, run: Run, observed: Observed) -> Progress 
 def next_progress(
     job: FineTuneJob, previous: FineTuneJobStatus, run: Run, progress: Progress | None
 ) -> ProgressStatus | None:
-    """Return the progress for the status: the newest, else what is known of this run."""
-    over = run.state in (RunState.DONE, RunState.FAILED)
-    if progress is not None:
-        return progress_status(progress, over=over)
+    """Return the progress for the status: the newest, else what is known of this run; an ETA only while it trains."""
     known = previous.progress if previous.run and previous.run.id == job.run_id else None
-    return known.model_copy(update={"eta": None, "eta_seconds": None}) if known and over else known
+    shown = progress_status(progress, known) if progress is not None else known
+    works = run.state is RunState.ACTIVE and run.pod is not None and pods.is_running(run.pod) and not job.spec.suspend
+    return shown if works else at_rest(shown)
 
 
 def compose(

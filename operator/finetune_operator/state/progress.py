@@ -10,23 +10,33 @@ from finetune_api.tasks import TaskOptions
 METRIC_LIMIT = 64
 METRIC_NAME_LIMIT = 128
 SIGNIFICANT_DIGITS = 6
+LOWER_IS_BETTER = ("loss",)
+"""Among the metrics that a task may have as its score."""
 WARNING_LIMIT = 8
 WARNING_CHARACTERS = 1024
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
+_NO_ETA = {"eta": None, "eta_seconds": None}
 
-def progress_status(progress: Progress, *, over: bool) -> ProgressStatus:
-    """Return the progress for the status. over: the pod has ended, so nothing is left to wait for."""
+
+def progress_status(progress: Progress, known: ProgressStatus | None) -> ProgressStatus:
+    """Return what a pod says of its progress, for the status.
+
+    known: what the status tells of the run already. A pod that resumes still reads data and model before it knows its
+    steps: until then the figures of the pod before stand.
+    """
+    if known is not None and known.step > progress.step and progress.total_steps is None:
+        return known.model_copy(update={"stage": progress.stage.value, **_NO_ETA})
     step, total = progress.step, progress.total_steps
     percent = min(100, 100 * step // total) if total else None
-    eta = None if over else _whole(progress.eta_seconds)
+    eta = _whole(progress.eta_seconds) or None
     return ProgressStatus(
         stage=progress.stage.value,
         step=step,
         total_steps=total,
         percent=percent,
-        display=f"{step}/{total} {percent}%" if total else str(step),
+        display=f"{step}/{total} {percent}%" if total else str(step) if step else None,
         epoch=_rounded(progress.epoch),
         loss=_rounded(progress.loss),
         learning_rate=_rounded(progress.learning_rate),
@@ -36,6 +46,11 @@ def progress_status(progress: Progress, *, over: bool) -> ProgressStatus:
         tokens_per_second=_rounded(progress.tokens_per_second),
         trainable_parameters=progress.trainable_parameters,
     )
+
+
+def at_rest(progress: ProgressStatus | None) -> ProgressStatus | None:
+    """Return the progress of a run that no pod works on: nothing can be said of when it will be done."""
+    return progress.model_copy(update=_NO_ETA) if progress else None
 
 
 def duration(seconds: int) -> str:
@@ -66,13 +81,19 @@ def warnings(progress: Progress | None, known: list[str] | None) -> list[str] | 
 
 
 def score(options: TaskOptions, metrics: MetricsStatus | None) -> str | None:
-    """Return the main metric for a task's options, tuned against base: 0.912 (base 0.508)."""
+    """Return the main metric for a task's options, tuned against base: 0.912 (base 0.508).
+
+    Of a loss it says that less is better: 1.500 (base 3.250, lower is better).
+    """
     name = options.score_metric
     tuned = ((metrics and metrics.evaluation) or {}).get(name)
     base = ((metrics and metrics.baseline) or {}).get(name)
     if tuned is None:
         return None
-    return f"{tuned:.3f}" if base is None else f"{tuned:.3f} (base {base:.3f})"
+    notes = [] if base is None else [f"base {base:.3f}"]
+    if name in LOWER_IS_BETTER:
+        notes.append("lower is better")
+    return f"{tuned:.3f} ({', '.join(notes)})" if notes else f"{tuned:.3f}"
 
 
 def _figures(figures: Mapping[str, float]) -> dict[str, float] | None:

@@ -16,9 +16,9 @@ from finetune_operator.state.run import Run, RunState, is_recorded_failure, laun
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 
 _STAGES = {
-    Stage.EVALUATE: (Phase.EVALUATING, Reason.EVALUATING, "Tuned and base model are evaluated."),
-    Stage.EXPORT: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is merged."),
-    Stage.PUSH: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is published."),
+    Stage.EVALUATE: (Phase.EVALUATING, Reason.EVALUATING, "The tuned model is being evaluated."),
+    Stage.EXPORT: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is being exported."),
+    Stage.PUSH: (Phase.PUBLISHING, Reason.PUBLISHING, "The model is being published."),
 }
 
 

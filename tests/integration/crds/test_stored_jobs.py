@@ -15,6 +15,7 @@ from tests.integration.crds.jobs import NAMESPACE, Jobs
 pytestmark = pytest.mark.cluster
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("*/finetunejob.yaml"))
+UNSEEN = {"observedGeneration": -1}
 WORKSPACE = {"workspace": "job-workspace"}
 
 
@@ -97,7 +98,14 @@ def test_the_operator_cannot_change_the_spec_by_way_of_the_status(jobs: Jobs):
         "--patch", '{"spec": {"suspend": true}, "status": {"phase": "Failed"}}',
     )  # fmt: skip
     stored = jobs.get("status")
-    assert (stored["spec"]["suspend"], stored["status"]) == (False, {"phase": "Failed"})
+    assert (stored["spec"]["suspend"], stored["status"]) == (False, {**UNSEEN, "phase": "Failed"})
+
+
+def test_a_job_that_nobody_has_seen_yet_is_in_progress_by_the_rules_of_kstatus(jobs: Jobs):
+    jobs.apply({**job("unseen"), "status": {"observedGeneration": 1, "phase": "Ready"}})
+    stored = jobs.get("unseen")
+    assert stored["status"] == UNSEEN
+    assert stored["metadata"]["generation"] == 1
 
 
 def test_kubectl_scale_sets_the_serving_replicas(jobs: Jobs):

@@ -104,6 +104,7 @@ def test_defaults_of_blocks_leave_to_the_api_server_what_members_default_to_unle
     assert {path: defaults[path] for path in defaults if path not in ruled} == {
         ".spec.dataset.columns": {},
         ".spec.evaluation": {},
+        ".status": {"observedGeneration": -1},
     }
     assert defaults[".spec.tuning"] == {"method": "Full"}
     for path in ruled:

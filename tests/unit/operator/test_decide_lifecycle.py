@@ -82,6 +82,65 @@ def test_silent_pod_keeps_the_progress_that_was_known():
     assert is_idle(scene.decide())
 
 
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        (Stage.EVALUATE, "The tuned model is being evaluated."),
+        (Stage.EXPORT, "The model is being exported."),
+        (Stage.PUSH, "The model is being published."),
+    ],
+)
+def test_what_goes_on_is_not_told_as_done(stage: Stage, words: str):
+    scene = Scene()
+    scene.act()
+    scene.running_pod()
+    scene.says(stage, step=200, eta_seconds=0.0).act()
+    assert scene.status["message"] == words
+    assert "eta" not in scene.status["progress"]
+
+
+def test_suspended_run_keeps_its_progress_but_nothing_says_when_it_is_done():
+    scene = Scene()
+    scene.act()
+    pod = scene.running_pod()
+    scene.says(Stage.TRAIN, step=50, eta_seconds=60).act()
+    assert scene.status["progress"]["eta"] == "1m00s"
+    scene.edit(suspend=True).act()
+    assert "eta" not in scene.status["progress"]
+    scene.remove(pod).act()
+    assert (scene.status["phase"], scene.status["progress"]["display"]) == ("Suspended", "50/200 25%")
+    assert not {"eta", "etaSeconds"} & set(scene.status["progress"])
+
+
+def test_resumed_run_does_not_begin_at_nothing():
+    scene = Scene()
+    scene.act()
+    pod = scene.running_pod()
+    scene.says(Stage.TRAIN, step=57, loss=0.5, eta_seconds=60).act()
+    scene.remove(pod)
+    scene.running_pod()
+    for stage in (Stage.DATA, Stage.MODEL, Stage.TRAIN):
+        scene.says(stage, total=None).act()
+        progress = scene.status["progress"]
+        assert (progress["stage"], progress["display"], progress["loss"]) == (stage, "57/200 28%", 0.5)
+        assert "eta" not in progress
+    scene.says(Stage.TRAIN, step=40).act()
+    assert scene.status["progress"]["display"] == "40/200 20%"
+
+
+def test_pod_that_has_not_trained_yet_shows_no_progress():
+    scene = Scene()
+    scene.act()
+    scene.running_pod()
+    scene.says(Stage.DATA, total=None).act()
+    assert "display" not in scene.status["progress"]
+    report = scene.report(FailureClass.BAD_DATA, "line 3.", progress=scene.progress)
+    scene.ended_pod(65, report)
+    scene.job_ends("Failed", "PodFailurePolicy", failed=1).act()
+    assert scene.status["phase"] == "Failed"
+    assert "display" not in scene.status["progress"]
+
+
 def test_a_warning_of_the_pod_stays_in_the_status_of_its_run():
     words = "12 % of the training rows' tokens were cut off"
     scene = Scene()

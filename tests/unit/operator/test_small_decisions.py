@@ -70,7 +70,12 @@ def test_figures_are_rounded_bounded_and_finite() -> None:
         (SequenceClassificationOptions(), MetricsStatus(evaluation={"accuracy": 0.9123}), "0.912"),
         (SequenceClassificationOptions(problem_type="MultiLabel"), MetricsStatus(evaluation={"f1_micro": 1}), "1.000"),
         (SequenceClassificationOptions(problem_type="Regression"), MetricsStatus(evaluation={"r2": 0.25}), "0.250"),
-        (SFTOptions(), MetricsStatus(evaluation={"loss": 1.5}, baseline={"loss": 3.25}), "1.500 (base 3.250)"),
+        (
+            SFTOptions(),
+            MetricsStatus(evaluation={"loss": 1.5}, baseline={"loss": 3.25}),
+            "1.500 (base 3.250, lower is better)",
+        ),
+        (SFTOptions(), MetricsStatus(evaluation={"loss": 1.5}), "1.500 (lower is better)"),
         (SFTOptions(), MetricsStatus(evaluation={"accuracy": 1}), None),
         (SFTOptions(), None, None),
     ],

@@ -132,7 +132,13 @@ class TrainingSpec(ApiModel):
         le=16_777_216,
         description="Rows per optimizer step: a cross-check of batchSize x gradientAccumulationSteps.",
     )
-    max_length: int = Field(512, ge=8, le=1_048_576, description="Tokens per row; what is longer is cut off.")
+    max_length: int = Field(
+        512,
+        ge=8,
+        le=1_048_576,
+        description="Tokens per row, or as many as the model can place if these are fewer; what is"
+        " longer is cut off. The tokenizer's own limit does not count.",
+    )
     packing: bool = Field(
         False,
         description="Fill rows of maxLength tokens with several documents that do not see each other, instead of"

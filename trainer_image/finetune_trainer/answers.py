@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from finetune_trainer.device import Device
+from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded
 from finetune_trainer.records import LogitDifference
 from finetune_trainer.tasks import Recipe
@@ -23,7 +24,7 @@ def questions(recipe: Recipe, rows: Sequence[Row], loaded: Loaded, max_length: i
 
     Tasks whose encoded rows are no inputs of the model itself (pairs, prompts) ask by the words of the row.
     """
-    length = min(TOKENS, max_length)
+    length = usable_length(loaded.model, loaded.tokenizer, min(TOKENS, max_length)).tokens
     asked = list(rows[:ROWS])
     encoded = recipe.encode(asked, loaded, max_length)
     if not encoded or "input_ids" not in encoded[0]:

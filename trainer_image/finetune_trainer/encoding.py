@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import shutil
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finetune_trainer import loading, tasks
+from finetune_trainer import limits, loading, tasks
 from finetune_trainer.data.rows import StoredRows
 from finetune_trainer.errors import BadData
+from finetune_trainer.limits import Length, usable_length
 from finetune_trainer.loading import Loaded
 from finetune_trainer.log import say
 from finetune_trainer.records import TokenCounts
@@ -57,21 +59,22 @@ def encode_rows(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: in
         counts = _write(recipe, rows, loaded, max_length, folder)
         write_atomically(folder / COUNTS_FILE, json.dumps(asdict(counts)))
     _prune(cache)
-    _say_counts(counts, max_length)
+    _say_counts(counts)
     return Encoded(Dataset.from_file(str(folder / ROWS_FILE)), counts)
 
 
 def _write(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int, folder: Path) -> TokenCounts:
+    limit = usable_length(loaded.model, loaded.tokenizer, max_length, recipe.reading_side)
     lengths = _Lengths()
     batches = (recipe.encode(batch, loaded, max_length) for batch in rows.batches(BATCH_ROWS))
     kept = write_arrow((lengths.counted(batch) for batch in batches), folder / ROWS_FILE)
     if not kept:
         raise BadData(
-            f"what the rows teach lies beyond {max_length} tokens, so nothing is learnt; raise spec.training.maxLength",
+            f"what the rows teach lies beyond {limit}, so nothing is learnt; {limit.remedy}",
             "spec.training.maxLength",
         )
     # A long text may become several rows.
-    return lengths.summary(left_out=max(0, len(rows) - kept))
+    return lengths.summary(limit, left_out=max(0, len(rows) - kept))
 
 
 def write_arrow(batches: Iterator[list[Row]], path: Path) -> int:
@@ -143,7 +146,7 @@ class _Lengths:
             kept.append({name: value for name, value in row.items() if name != TRUNCATED})
         return kept
 
-    def summary(self, left_out: int) -> TokenCounts:
+    def summary(self, limit: Length, left_out: int) -> TokenCounts:
         """Return the figures of all rows."""
         return TokenCounts(
             rows=self._rows_of_length.total(),
@@ -154,6 +157,8 @@ class _Lengths:
             tokens_max=max(self._rows_of_length),
             truncated_rows=self._truncated_rows,
             truncated_tokens=self._truncated_tokens,
+            row_limit=limit.tokens,
+            row_limit_source=limit.bound,
         )
 
     def _percentile(self, share: float) -> int:
@@ -171,9 +176,11 @@ def tokens_of(row: Row) -> int:
     return sum(len(row[name]) for name in row if name.endswith("_ids") and name not in NO_TOKENS)
 
 
-def _say_counts(counts: TokenCounts, max_length: int) -> None:
+def _say_counts(counts: TokenCounts) -> None:
+    limit = Length(counts.row_limit, counts.row_limit_source)
+    say("data", f"a row has at most {limit}")
     if counts.rows_left_out:
-        say("data", f"{counts.rows_left_out} rows left out: what they teach lies beyond {max_length} tokens")
+        say("data", f"{counts.rows_left_out} rows left out: what they teach lies beyond {limit.tokens} tokens")
     if counts.tokens:
         half, most, longest = counts.tokens_p50, counts.tokens_p95, counts.tokens_max
         say("data", f"{counts.tokens} tokens; half of the rows have at most {half}, 95 % {most}, the longest {longest}")
@@ -197,7 +204,8 @@ def _digest(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int) -
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    code = [Path(__file__), Path(loading.__file__), *sorted(Path(tasks.__file__).parent.glob("*.py"))]
+    modules = [Path(str(module.__file__)) for module in (sys.modules[__name__], limits, loading)]
+    code = [*modules, *sorted(Path(tasks.__file__).parent.glob("*.py"))]
     with tempfile.TemporaryDirectory() as folder:
         loaded.tokenizer.save_pretrained(folder)
         for path in (*code, *sorted(Path(folder).rglob("*")), rows.path):

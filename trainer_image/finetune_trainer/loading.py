@@ -69,12 +69,6 @@ def load_model(auto_class: Any, folder: Path, plan: LoadPlan, **options: Any) ->
     return (model if plan.quantization is None else keep_layout(model)), sorted(fresh)
 
 
-def longest_input(model: Any, tokenizer: Any, wished: int) -> int:
-    """Return how many tokens a row may have: what is wished, but no more than the model can place."""
-    limits = [wished, getattr(model.config, "max_position_embeddings", None), tokenizer.model_max_length]
-    return min(int(limit) for limit in limits if limit)
-
-
 def _settings(options: dict[str, Any]) -> dict[str, Any]:
     """Return those of the loading options that belong to the model's configuration."""
     return {name: value for name, value in options.items() if name != "ignore_mismatched_sizes"}

@@ -77,7 +77,8 @@ class Evaluation:
 class TokenCounts:
     """Lengths of the encoded training rows, in tokens; 0 where the task encodes while it trains.
 
-    `rows_left_out` are those that teach nothing within the longest length.
+    `rows_left_out` are those that teach nothing within `row_limit`, the most tokens that a row may have, which
+    `row_limit_source` sets.
     """
 
     rows: int
@@ -88,6 +89,8 @@ class TokenCounts:
     tokens_max: int = 0
     truncated_rows: int = 0
     truncated_tokens: int = 0
+    row_limit: int = 0
+    row_limit_source: str = ""
 
     @property
     def truncated_share(self) -> float:

@@ -16,6 +16,7 @@ from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
 from finetune_trainer.encoding import Encoded, encode_rows
 from finetune_trainer.errors import NonFiniteLoss, Preempted
+from finetune_trainer.limits import published_length
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.log import say
 from finetune_trainer.merging import Merge
@@ -145,6 +146,8 @@ class Training:
         tuned = trainer.accelerator.unwrap_model(trainer.model)
         folder = self.workspace.tuned
         shutil.rmtree(folder, ignore_errors=True)
+        learnt = self.request.training.max_length
+        loaded.tokenizer.model_max_length = published_length(loaded.model, loaded.tokenizer, learnt)
         loaded.tokenizer.save_pretrained(folder)
         if self.request.tuning.adapter is not None:
             return self._merge(tuned, loaded, plan, data, model)
@@ -165,7 +168,7 @@ class Training:
 
 def warn_of_truncation(board: ProgressBoard, request: RunRequest, tokens: TokenCounts) -> None:
     """Tell, in log and status, if more of the training rows was cut off than the spec allows."""
-    words = truncation_warning(tokens, request.dataset.truncation_warning_share, request.training.max_length)
+    words = truncation_warning(tokens, request.dataset.truncation_warning_share)
     if words:
         board.warn(words)
 

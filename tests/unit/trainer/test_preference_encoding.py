@@ -1,11 +1,11 @@
 """Prompts and answers in token ids: where the answer begins, and what is cut off."""
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from transformers import AutoTokenizer
+from torch.nn import Module
+from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.loading import Loaded
@@ -42,8 +42,9 @@ def _encode(tokenizer: Any, row: dict[str, Any], max_length: int = 64, task: str
             "output": {"destination": "pvc://out/x"},
         }
     )
-    config = SimpleNamespace(max_position_embeddings=64)
-    return recipe_for(request).encode([row], Loaded(SimpleNamespace(config=config), tokenizer), max_length)
+    model: Any = Module()
+    model.config = PreTrainedConfig(max_position_embeddings=64)
+    return recipe_for(request).encode([row], Loaded(model, tokenizer), max_length)
 
 
 @pytest.mark.parametrize("row", [PAIR, MERGING], ids=["apart", "merging"])

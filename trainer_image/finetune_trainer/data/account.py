@@ -7,6 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from finetune_api.data_files import DataFiles
 from finetune_api.dataset import DatasetSpec
+from finetune_trainer.limits import Length
 from finetune_trainer.records import DataRecord, RowCounts, TokenCounts
 
 SHOWN_LABELS = 30
@@ -44,19 +45,19 @@ def data_lines(spec: DatasetSpec, data: DataRecord, tokens: TokenCounts | None) 
     return [f"- {line}" for line in lines if line]
 
 
-def truncation_warning(tokens: TokenCounts, allowed_share: float, max_length: int) -> str | None:
+def truncation_warning(tokens: TokenCounts, allowed_share: float) -> str | None:
     """Return what to tell if more of the training rows was cut off than is allowed."""
-    share = tokens.truncated_share
+    share, limit = tokens.truncated_share, Length(tokens.row_limit, tokens.row_limit_source)
     if share > allowed_share and tokens.truncated_tokens:
         return (
-            f"{_percent(share)} of the training rows' tokens lie beyond spec.training.maxLength ({max_length}) and were"
-            f" cut off, in {tokens.truncated_rows} of {tokens.rows} rows; raise maxLength, or shorten the rows"
+            f"{_percent(share)} of the training rows' tokens lie beyond {limit} and were cut off, in"
+            f" {tokens.truncated_rows} of {tokens.rows} rows; {limit.remedy}"
         )
     left_out = tokens.rows_left_out / (tokens.rows + tokens.rows_left_out)
     if left_out > allowed_share:
         return (
             f"{tokens.rows_left_out} of {tokens.rows + tokens.rows_left_out} training rows were left out, since what"
-            f" they teach lies beyond spec.training.maxLength ({max_length}); raise it, or shorten the rows"
+            f" they teach lies beyond {limit}; {limit.remedy}"
         )
     return None
 

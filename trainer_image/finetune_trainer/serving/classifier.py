@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 
 from finetune_api.tasks.sequence_classification import DEFAULT_THRESHOLD
+from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import no_ranking
 
 BATCH_SIZE = 32
@@ -17,10 +18,10 @@ class Classifier:
 
     described: ClassVar[str] = "a classifier; use /v1/classify"
 
-    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self.context_tokens = context_tokens
+        self.context_tokens = usable_length(model, tokenizer).tokens
         self._labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
         self._multi_label = model.config.problem_type == "multi_label_classification"
         self._threshold: float | None = getattr(model.config, "threshold", None)

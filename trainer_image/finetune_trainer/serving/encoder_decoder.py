@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from transformers import GenerationConfig, StoppingCriteriaList
 
+from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.serving.language import LanguageModel, Outcome
 from finetune_trainer.serving.sampling import Sampling
@@ -22,9 +23,11 @@ class EncoderDecoder(LanguageModel):
 
     described: ClassVar[str] = "an encoder-decoder model; use /v1/completions"
 
-    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         published = model.generation_config
-        super().__init__(model, tokenizer, context_tokens)
+        super().__init__(model, tokenizer)
+        self.context_tokens = usable_length(model, tokenizer, side="encoder").tokens
+        self._longest_text = usable_length(model, tokenizer, side="decoder").tokens
         published.eos_token_id, published.pad_token_id = self._end_ids, tokenizer.pad_token_id
         model.generation_config = published
         self._beams = published.num_beams or 1
@@ -50,7 +53,7 @@ class EncoderDecoder(LanguageModel):
                 field,
                 "context_length_exceeded",
             )
-        return min(wanted or self.context_tokens, self.context_tokens)
+        return min(wanted or self._longest_text, self._longest_text)
 
     def generate(
         self, prompt_ids: list[int], sampling: Sampling, emit: Callable[[str], None], cancelled: threading.Event

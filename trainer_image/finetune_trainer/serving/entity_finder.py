@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import torch
 
+from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import no_ranking
 from finetune_trainer.serving.words import words_in
 from finetune_trainer.tasks.iob2 import OUTSIDE, spans
@@ -21,10 +22,10 @@ class EntityFinder:
 
     described: ClassVar[str] = "a model that finds entities; use /v1/classify"
 
-    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self.context_tokens = context_tokens
+        self.context_tokens = usable_length(model, tokenizer).tokens
         self._tags = [model.config.id2label[index] for index in range(model.config.num_labels)]
 
     def classify(self, texts: list[str], top_k: int | None, cancelled: threading.Event) -> Iterator[dict[str, Any]]:

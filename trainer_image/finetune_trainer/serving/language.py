@@ -9,6 +9,7 @@ import torch
 from jinja2 import TemplateError
 from transformers import GenerationConfig, StoppingCriteriaList
 
+from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.serving.sampling import Sampling, logits_processors
 from finetune_trainer.serving.text_writer import TextWriter
@@ -29,10 +30,10 @@ class LanguageModel:
 
     described: ClassVar[str] = "a language model; use /v1/completions or /v1/chat/completions"
 
-    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
-        self.context_tokens = context_tokens
+        self.context_tokens = usable_length(model, tokenizer).tokens
         self._end_ids = _end_ids(model, tokenizer)
         # The request decides how to sample, not the defaults that were saved with the model.
         model.generation_config = GenerationConfig(eos_token_id=self._end_ids, pad_token_id=self._end_ids[0])

@@ -30,9 +30,6 @@ from finetune_trainer.serving.scorer import Scorer, is_reward_model
 
 ServedModel = Classifier | EntityFinder | Scorer | LanguageModel
 
-LONGEST_CONTEXT_TOKENS = 1_048_576
-"""Stands in where neither model nor tokenizer states a limit."""
-
 
 def load_model(folder: Path) -> ServedModel:
     """Load the model in `folder` onto the GPU if there is one, in the number format that it was saved in.
@@ -53,16 +50,15 @@ def _load(folder: Path) -> ServedModel:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise BadSpec(f"{folder} holds no tokenizer.json; export the tokenizer in the fast format")
-    context_tokens = _context_tokens(config, tokenizer)
     if architecture in set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values()):
         kind = Scorer if is_reward_model(config) else Classifier
-        return kind(_weights(AutoModelForSequenceClassification, folder), tokenizer, context_tokens)
+        return kind(_weights(AutoModelForSequenceClassification, folder), tokenizer)
     if architecture in set(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values()):
-        return EntityFinder(_weights(AutoModelForTokenClassification, folder), tokenizer, context_tokens)
+        return EntityFinder(_weights(AutoModelForTokenClassification, folder), tokenizer)
     if architecture in set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
-        return LanguageModel(_weights(AutoModelForCausalLM, folder), tokenizer, context_tokens)
+        return LanguageModel(_weights(AutoModelForCausalLM, folder), tokenizer)
     if architecture in set(MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES.values()):
-        return EncoderDecoder(_weights(AutoModelForSeq2SeqLM, folder), tokenizer, context_tokens)
+        return EncoderDecoder(_weights(AutoModelForSeq2SeqLM, folder), tokenizer)
     raise BadSpec(
         f"{folder / 'config.json'} names the architecture {architecture!r};"
         " expected a classifier, a reward model, a causal language model or an encoder-decoder"
@@ -90,8 +86,3 @@ def _one_pass_at_a_time(model: Any) -> Any:
     model.register_forward_pre_hook(begin)
     model.register_forward_hook(end, always_call=True)
     return model
-
-
-def _context_tokens(config: Any, tokenizer: Any) -> int:
-    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    return int(min(positions or LONGEST_CONTEXT_TOKENS, tokenizer.model_max_length, LONGEST_CONTEXT_TOKENS))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from finetune_trainer.errors import BadData
+from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.tasks.prompts import Turns
 from finetune_trainer.tasks.reward_scoring import LABEL, reward_ids, rewards_of
@@ -18,11 +19,11 @@ class Scorer:
 
     described: ClassVar[str] = "a reward model; use /v1/score"
 
-    def __init__(self, model: Any, tokenizer: Any, context_tokens: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._pad_token_id = model.config.get_text_config().pad_token_id
-        self.context_tokens = context_tokens
+        self.context_tokens = usable_length(model, tokenizer).tokens
 
     def score(self, texts: list[Turns], cancelled: threading.Event) -> Iterator[dict[str, Any]]:
         """Yield a reward for each text or chat. `truncated` says that it was longer than the model can read.

@@ -4,7 +4,8 @@ from typing import Any
 
 from finetune_api.tasks.causal_lm import CausalLMOptions, Overflow
 from finetune_trainer.data.problems import RowError, show
-from finetune_trainer.loading import Loaded, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded
 from finetune_trainer.records import Labels, Sample
 from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
 from finetune_trainer.tasks.prompts import prompt_ids, text_ids
@@ -27,7 +28,7 @@ class CausalLM(LanguageRecipe):
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize; every token counts. A text that is too long becomes several rows, or is cut off."""
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         split = (self.request.causal_lm or CausalLMOptions()).overflow is Overflow.SPLIT
         texts = [text_ids(row["text"], loaded.tokenizer) for row in rows]
         pieces = [piece for ids in texts for piece in (_pieces(ids, length) if split else [ids])]

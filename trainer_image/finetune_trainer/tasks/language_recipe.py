@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.language_modeling import IGNORED, load_causal, token_metrics
@@ -40,7 +41,7 @@ class LanguageRecipe(Recipe):
         model, tokenizer, rows = parts.loaded.model, parts.loaded.tokenizer, parts.rows
         collator: PackedBatches | None = None
         if self.request.training.packing:
-            rows = pack(rows, longest_input(model, tokenizer, self.request.training.max_length))
+            rows = pack(rows, usable_length(model, tokenizer, self.request.training.max_length).tokens)
             collator = packed_batches(model, tokenizer)
         trainer = SFTTrainer(
             model=model,

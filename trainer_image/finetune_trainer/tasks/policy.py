@@ -10,7 +10,8 @@ from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import listed
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length
 from finetune_trainer.tasks.chat import checked_turns, without_last_reply
@@ -115,11 +116,12 @@ class PolicyRecipe(Recipe):
 
     def _room(self, loaded: Loaded, max_length: int) -> int:
         """Return how many tokens a prompt may have. Raises BadSpec if it is none."""
-        room = longest_input(loaded.model, loaded.tokenizer, max_length) - self.completion_length
+        length = usable_length(loaded.model, loaded.tokenizer, max_length)
+        room = length.tokens - self.completion_length
         if room < 1:
             raise BadSpec(
-                f"completions of {self.completion_length} tokens leave no room for a prompt: spec.training.maxLength is"
-                f" {max_length}, and the model takes {longest_input(loaded.model, loaded.tokenizer, 1 << 30)} tokens",
+                f"completions of {self.completion_length} tokens leave no room for a prompt: a row has at most"
+                f" {length}",
                 f"spec.{self.request.task.block}",
             )
         return room

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from finetune_api.handoff import RunRequest
 from finetune_api.tuning import TuningSpec
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.language_modeling import load_causal
@@ -47,7 +48,7 @@ class PreferenceRecipe(Recipe):
         What is longer than `max_length` loses its end. Rows without room for an answer teach nothing and are left out.
         Raises BadSpec and BadData for chats that do not fit the model's template.
         """
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         encoded = (self._encode_row(row, loaded.tokenizer, length) for row in rows)
         return [row for row in encoded if len(row["prompt_ids"]) < length]
 

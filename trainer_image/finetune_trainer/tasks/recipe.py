@@ -10,6 +10,7 @@ from finetune_api.handoff import RunRequest
 from finetune_trainer.data.problems import Problems
 from finetune_trainer.data.template import Template
 from finetune_trainer.device import Device
+from finetune_trainer.limits import Side
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels
 
@@ -56,6 +57,8 @@ class Recipe(ABC):
     """What PEFT calls the task."""
     usage: ClassVar[str]
     """Python for the model card, with {input} and {tokens}, after `from transformers import pipeline`."""
+    reading_side: ClassVar[Side | None] = None
+    """The part of the model that reads the rows, if it is an encoder-decoder of which only one does."""
 
     def __init__(self, request: RunRequest) -> None:
         self.request = request

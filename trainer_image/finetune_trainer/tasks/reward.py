@@ -7,7 +7,8 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.reward import RewardOptions
 from finetune_trainer.data.problems import Problems, RowError, show
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.preference_rows import preference_row
 from finetune_trainer.tasks.prompts import Turns
@@ -59,7 +60,7 @@ class Reward(Recipe):
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize both answers after the prompt. A pair that differs beyond `max_length` only is left out."""
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         encoded = [_encode_row(row, loaded.tokenizer, length) for row in rows]
         return [row for row in encoded if row["chosen_ids"] != row["rejected_ids"]]
 
@@ -80,7 +81,7 @@ class Reward(Recipe):
         import torch
 
         loaded.model.to(plan.device.name).eval()
-        length = longest_input(loaded.model, loaded.tokenizer, plan.max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, plan.max_length).tokens
         pairs = [_encode_row(row, loaded.tokenizer, length) for row in rows]
         texts = [pair["chosen_ids"] for pair in pairs] + [pair["rejected_ids"] for pair in pairs]
         with plan.device.autocast():

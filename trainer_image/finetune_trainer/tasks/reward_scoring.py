@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.tasks.chat import chat_ids
 from finetune_trainer.tasks.prompts import Turns, text_ids
 from finetune_trainer.tasks.shortening import shortened
@@ -75,7 +76,7 @@ class RewardModel:
     def __init__(self, loaded: Loaded, batch_size: int = 16) -> None:
         self._loaded = loaded
         self._batch_size = batch_size
-        self._length = longest_input(loaded.model, loaded.tokenizer, 1 << 30)
+        self._length = usable_length(loaded.model, loaded.tokenizer).tokens
 
     @classmethod
     def load(cls, folder: Path, device: str, dtype: str = "float32", field: str = MODEL_FIELD) -> "RewardModel":

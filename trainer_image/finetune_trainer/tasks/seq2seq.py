@@ -6,7 +6,8 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.seq2seq import Seq2SeqOptions
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.encoder_decoder import (
     SourceTargetCollator,
@@ -27,6 +28,7 @@ class Seq2Seq(Recipe):
 
     pipeline_tag = "text2text-generation"
     peft_task_type = "SEQ_2_SEQ_LM"
+    reading_side = "encoder"
     usage = (
         "from transformers import AutoModelForSeq2SeqLM, AutoTokenizer\n\n"
         "tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForSeq2SeqLM.from_pretrained(folder)\n"
@@ -53,13 +55,15 @@ class Seq2Seq(Recipe):
         loaded.model.config.prefix = self._options.prefix
         generation = loaded.model.generation_config
         generation.num_beams, generation.max_length = self._options.num_beams, None
-        generation.max_new_tokens = longest_input(loaded.model, loaded.tokenizer, self._options.max_new_tokens)
+        generation.max_new_tokens = usable_length(
+            loaded.model, loaded.tokenizer, self._options.max_new_tokens, "decoder"
+        ).tokens
         return loaded
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize; `labels` are the target's ids."""
         encoded = self._encode_sources([row["source"] for row in rows], loaded, max_length)
-        length = longest_input(loaded.model, loaded.tokenizer, self._options.max_target_length)
+        length = usable_length(loaded.model, loaded.tokenizer, self._options.max_target_length, "decoder").tokens
         targets = loaded.tokenizer(text_target=[row["target"] for row in rows], verbose=False)["input_ids"]
         for row, ids in zip(encoded, targets, strict=True):
             row["labels"] = shortened(ids, length)
@@ -93,7 +97,7 @@ class Seq2Seq(Recipe):
         return Evaluation(metrics, self._samples(loaded, rows, texts, plan) if plan.samples else ())
 
     def _encode_sources(self, sources: list[str], loaded: Loaded, max_length: int) -> list[Row]:
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length, self.reading_side).tokens
         prefixed = [f"{self._options.prefix or ''}{source}" for source in sources]
         rows = []
         for ids in loaded.tokenizer(prefixed, verbose=False)["input_ids"]:

@@ -7,7 +7,8 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sequence_classification import ProblemType, SequenceClassificationOptions
 from finetune_trainer.data.problems import Problems, RowError, show
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length, pad_right
 from finetune_trainer.tasks.classification_target import Target, text_of
@@ -67,7 +68,7 @@ class SequenceClassification(Recipe):
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize the texts, and put what they teach as the loss takes it."""
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         tokens = loaded.tokenizer([row["text"] for row in rows], truncation=True, max_length=length)
         labels = _label_names(loaded)
         return [

@@ -6,7 +6,8 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sft import SFTOptions
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan, longest_input
+from finetune_trainer.limits import usable_length
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Labels, Sample
 from finetune_trainer.tasks.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
 from finetune_trainer.tasks.assistant_turns import assistant_tokens
@@ -53,7 +54,7 @@ class SFT(LanguageRecipe):
         Rows whose counted tokens all lie beyond `max_length` teach nothing and are left out. Raises BadSpec if a chat
         meets a model without a chat template, or without one that tells what is asked for.
         """
-        length = longest_input(loaded.model, loaded.tokenizer, max_length)
+        length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         encoded = (cut_off(*self._ids_and_labels(row, loaded.tokenizer), length) for row in rows)
         return [row for row in encoded if teaches(row)]
 

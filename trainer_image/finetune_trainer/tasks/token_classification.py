@@ -9,8 +9,9 @@ from finetune_api.tasks.token_classification import TokenClassificationOptions
 from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.data.template import FIELD as TEMPLATE_FIELD
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import FIELD as MODEL_FIELD
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer, longest_input
+from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length, pad_right
 from finetune_trainer.tasks.classification_target import named_settings, value_of
@@ -163,7 +164,7 @@ def _predictions(loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> tuple
 
 def _tokenized(rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
     """Return the model's inputs for each row, with the word of each token under `word_ids`."""
-    length = longest_input(loaded.model, loaded.tokenizer, max_length)
+    length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
     words = [row["tokens"] for row in rows]
     tokens = loaded.tokenizer(words, is_split_into_words=True, truncation=True, max_length=length)
     return [

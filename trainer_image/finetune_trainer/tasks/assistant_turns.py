@@ -1,5 +1,7 @@
 """Which tokens of a chat are the assistant's."""
 
+from functools import lru_cache
+from os.path import commonprefix
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
@@ -16,21 +18,36 @@ REMEDY = (
 def assistant_tokens(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
     """Return the chat in token ids, and for each token whether the assistant says it.
 
-    These are the tokens between the template's generation markers. Without markers, a turn is what the template adds
-    to the chat before it (up to where the assistant begins); the end of turn is part of it. Raises BadSpec where
-    neither tells the turns, and what `apply_template` raises.
+    These are the tokens between the generation markers of the model's template, or of the training template that TRL
+    has for it. Without either, a turn is what the template adds to the chat before it (up to where the assistant
+    begins); the end of turn is part of it. Raises BadSpec where neither tells the turns, and what `apply_template`
+    raises.
     """
-    from trl.chat_template_utils import has_generation_markers
-
-    if tokenizer.chat_template and has_generation_markers(tokenizer.get_chat_template(tools=tools)):
+    template = tokenizer.get_chat_template(tools=tools) if tokenizer.chat_template else None
+    marked = template and _marked(template, tokenizer)
+    if marked:
         options = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
-        encoded = apply_template(messages, tokenizer, tools, **options)
+        encoded = apply_template(messages, tokenizer, tools, chat_template=marked, **options)
         ids, said = encoded["input_ids"], [bool(bit) for bit in encoded["assistant_masks"]]
     else:
         ids, said = _by_growth(messages, tokenizer, tools)
     if not any(said):
         raise BadSpec(f"the chat template marks no token as the assistant's; {REMEDY}", FIELD)
     return ids, said
+
+
+@lru_cache(maxsize=8)
+def _marked(template: str, tokenizer: Any) -> str | None:
+    """Return the template with generation markers: itself, or what TRL trains models with this template by."""
+    from jinja2 import TemplateError
+    from trl.chat_template_utils import get_training_chat_template, has_generation_markers
+
+    if has_generation_markers(template):
+        return template
+    try:
+        return get_training_chat_template(tokenizer)
+    except (ValueError, TemplateError, TypeError):
+        return None  # TRL knows no other, or the template refuses the chats that TRL tries it with.
 
 
 def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
@@ -48,9 +65,12 @@ def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> 
 def _turn(messages: list[Message], index: int, text: str, tokenizer: Any, tools: Tools | None) -> tuple[int, int]:
     """Return where in the chat's text the turn begins and ends."""
     before = messages[:index]
-    start = apply_template(before, tokenizer, tools, tokenize=False, add_generation_prompt=True) if before else ""
+    so_far = apply_template(before, tokenizer, tools, tokenize=False) if before else ""
+    asked = apply_template(before, tokenizer, tools, tokenize=False, add_generation_prompt=True) if before else ""
     end = apply_template(messages[: index + 1], tokenizer, tools, tokenize=False)
-    if not (text.startswith(end) and end.startswith(start)):
+    # Some prompts go on with what only a thoughtful answer has, such as <think>.
+    start = commonprefix([asked, end])
+    if not (text.startswith(end) and start.startswith(so_far)):
         raise BadSpec(
             "the model's chat template has no generation markers, and spells the beginning of a chat differently once"
             f" more follows, so that the assistant's turns cannot be told; {REMEDY}",

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from finetune_api.training import DEFAULT_EPOCHS, TrainingSpec
+from finetune_api.training import DEFAULT_EPOCHS, LRSchedulerType, TrainingSpec
 from finetune_trainer.batches import Batches
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
 
 SCHEDULE_FIELD = "spec.training.lrSchedulerArguments"
+WARMUP_FIELD = "spec.training.warmupSteps"
 
 
 def training_arguments(spec: TrainingSpec, batches: Batches, device: Device, output: Path) -> dict[str, Any]:
@@ -47,6 +48,25 @@ def training_arguments(spec: TrainingSpec, batches: Batches, device: Device, out
         "disable_tqdm": True,
         "report_to": "none",
     }
+
+
+def check_steps(spec: TrainingSpec, warmup_steps: int, steps: int) -> str | None:
+    """Check warm-up and decay against the training's length, in optimizer steps; return what to warn of.
+
+    Raises BadSpec for steps of the spec that the training has no room for.
+    """
+    length = f"the training has {steps} optimizer step{'s' if steps != 1 else ''}"
+    if spec.warmup_steps and warmup_steps >= steps:
+        words = f"the learning rate would rise for {warmup_steps} steps, but {length}, so it never reaches learningRate"
+        raise BadSpec(f"{WARMUP_FIELD}: {words}; lower it, set warmupRatio, or train longer", WARMUP_FIELD)
+    decay_steps = int((spec.lr_scheduler_arguments or {}).get("num_decay_steps", 0))
+    if spec.lr_scheduler_type is LRSchedulerType.WARMUP_STABLE_DECAY and warmup_steps + decay_steps > steps:
+        words = f"{warmup_steps} steps of warm-up and {decay_steps} of decay (num_decay_steps) are more than {length}"
+        raise BadSpec(f"{SCHEDULE_FIELD}: {words.replace('than the', 'than there are: the')}", SCHEDULE_FIELD)
+    if warmup_steps >= steps:
+        nothing = "nothing is learnt" if steps == 1 else "learningRate is never reached"
+        return f"spec.training.warmupRatio ({spec.warmup_ratio:g}) makes all of it warm-up: {length}, so {nothing}"
+    return None
 
 
 def _check_schedule(spec: TrainingSpec) -> None:

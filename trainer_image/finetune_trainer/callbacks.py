@@ -8,29 +8,36 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
+from finetune_api.training import TrainingSpec
 from finetune_trainer import checkpoints
-from finetune_trainer.errors import NonFiniteLoss
+from finetune_trainer.arguments import check_steps
+from finetune_trainer.errors import NonFiniteLoss, Preempted
 from finetune_trainer.log import say
 from finetune_trainer.preemption import Preemption
-from finetune_trainer.progress import ProgressBoard, say_progress
+from finetune_trainer.progress import ProgressBoard, own_figures, say_progress
+from finetune_trainer.step_start import RandomState, StepStart
 
 NON_FINITE_ADVICE = "lower spec.training.learningRate, add warmupRatio, or use precision FP32; and look at the data"
 
 
 class ReportProgress(TrainerCallback):  # type: ignore[misc]
-    """Puts loss, rates and the estimated end on the board at every reporting interval.
+    """Puts loss, rates, the estimated end and the task's own figures on the board at every reporting interval.
 
     Raises NonFiniteLoss when the loss is not a number.
     """
 
-    def __init__(self, board: ProgressBoard, rows_per_step: int) -> None:
+    def __init__(self, board: ProgressBoard) -> None:
         self._board = board
-        self._rows_per_step = rows_per_step
-        self._since = (0.0, 0, 0)
+        self._rows = 0
+        self._since = (0.0, 0, 0, 0.0)
+
+    def count(self, rows: int) -> None:
+        """Take this for the rows of an epoch."""
+        self._rows = rows
 
     def on_train_begin(self, _args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:
         """Start the clock."""
-        self._since = (time.monotonic(), state.global_step, state.num_input_tokens_seen)
+        self._since = self._now(state)
         self._board.update(step=state.global_step, total_steps=state.max_steps)
 
     def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
@@ -52,18 +59,36 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
             return
         if not math.isfinite(logs["loss"]):
             raise NonFiniteLoss(f"the loss became {logs['loss']} by step {state.global_step}; {NON_FINITE_ADVICE}")
-        then, step, tokens = self._since
-        self._since = (time.monotonic(), state.global_step, state.num_input_tokens_seen)
+        (then, step, tokens, epoch), self._since = self._since, self._now(state)
         seconds = max(self._since[0] - then, 1e-9)
-        steps = state.global_step - step
+        # By epochs and not by steps: the last batch of an epoch, and its last step, may be smaller.
+        rows = (self._since[3] - epoch) * self._rows
         self._board.update(
             loss=logs["loss"],
             learning_rate=logs["learning_rate"],
-            samples_per_second=steps * self._rows_per_step / seconds,
+            samples_per_second=rows / seconds,
             tokens_per_second=(state.num_input_tokens_seen - tokens) / seconds,
-            eta_seconds=(state.max_steps - state.global_step) * seconds / max(steps, 1),
+            eta_seconds=(state.max_steps - state.global_step) * seconds / max(state.global_step - step, 1),
         )
+        self._board.add_metrics(train=own_figures(logs))
         say_progress(self._board.progress)
+
+    def _now(self, state: TrainerState) -> tuple[float, int, int, float]:
+        return time.monotonic(), state.global_step, state.num_input_tokens_seen, float(state.epoch or 0)
+
+
+class CheckSchedule(TrainerCallback):  # type: ignore[misc]
+    """Looks, once the count of steps is known, whether the schedule fits into them. Raises BadSpec."""
+
+    def __init__(self, spec: TrainingSpec, board: ProgressBoard) -> None:
+        self._spec = spec
+        self._board = board
+
+    def on_train_begin(self, args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:
+        """Check before the first step."""
+        words = check_steps(self._spec, args.get_warmup_steps(state.max_steps), state.max_steps)
+        if words:
+            self._board.warn(words)
 
 
 class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
@@ -72,13 +97,33 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
     def __init__(self, folder: Path, preemption: Preemption) -> None:
         self._folder = folder
         self._preemption = preemption
+        self._trainer: Any = None
+        self._start: StepStart | None = None
+
+    def watch(self, trainer: Any) -> None:
+        """Be able to go back, in this trainer, to the beginning of a step."""
+        self._trainer = trainer
+
+    def on_step_begin(self, args: Any, _state: Any, _control: Any, **_kwargs: Any) -> None:
+        """Remember where a step of several passes begins."""
+        if args.gradient_accumulation_steps > 1:
+            self._start = StepStart.of(self._trainer)
+
+    def on_substep_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
+        """Stop within a step if told to: it may last longer than the pod may. What it has done so far is undone."""
+        if self._preemption.requested and self._start is not None:
+            self._start.restore(self._trainer)
+            self._stop(state, control)
 
     def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
         """Save and stop if told to, unless this was the last step anyway."""
         if self._preemption.requested and state.global_step < state.max_steps:
-            control.should_save = True
-            control.should_log = True
-            control.should_training_stop = True
+            self._stop(state, control)
+
+    def _stop(self, state: TrainerState, control: TrainerControl) -> None:
+        saved = checkpoints.is_complete(self._folder / f"{checkpoints.PREFIX}{state.global_step}")
+        control.should_save = control.should_log = state.global_step > 0 and not saved
+        control.should_training_stop = True
 
     def on_save(self, _args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:
         """Mark the checkpoint that was just written; drop those that are too old."""
@@ -88,20 +133,34 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
 
 
 class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
-    """Judges the model on the held-out rows every so many steps."""
+    """Judges the model on the held-out rows every so many steps, unless the pod is told to stop meanwhile."""
 
-    def __init__(self, interval_steps: int, evaluate: Callable[[Any], dict[str, float]], board: ProgressBoard) -> None:
+    def __init__(
+        self,
+        interval_steps: int,
+        evaluate: Callable[[Any], dict[str, float]],
+        board: ProgressBoard,
+        preemption: Preemption,
+    ) -> None:
         self._interval_steps = interval_steps
         self._evaluate = evaluate
         self._board = board
+        self._preemption = preemption
 
-    def on_step_end(self, _args: Any, state: TrainerState, _control: Any, **kwargs: Any) -> None:
+    def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Evaluate when it is time; the last step is left to stage Evaluate."""
         if state.global_step % self._interval_steps or state.global_step == state.max_steps:
             return
-        model = kwargs["model"]
-        metrics = self._evaluate(model)
-        model.train()
+        model, before = kwargs["model"], RandomState.now()
+        try:
+            with self._preemption.interruptible():
+                metrics = self._evaluate(model)
+        except Preempted:
+            before.restore()
+            control.should_save = control.should_log = control.should_training_stop = True
+            return
+        finally:
+            model.train()
         self._board.add_metrics(evaluation=metrics)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         say("train", f"held-out rows at step {state.global_step}: {figures}")

@@ -23,6 +23,7 @@ class Preemption:
         self.requested = False
         self._on_stuck = on_stuck
         self._deferred = False
+        self._interruptible = False
 
     def install(self) -> None:
         """Handle SIGTERM from now on, and SIGINT (Ctrl-C) in the same way."""
@@ -38,6 +39,16 @@ class Preemption:
         finally:
             self._deferred = False
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Within a deferred part: leave the body by Preempted when told to stop, also if that was before."""
+        self._interruptible = True
+        try:
+            self.check()
+            yield
+        finally:
+            self._interruptible = False
+
     def ignore(self) -> None:
         """Let nothing interrupt the end of the process."""
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -52,7 +63,9 @@ class Preemption:
         del frame
         first, self.requested = not self.requested, True
         if first and self._deferred:
-            say("train", f"{signal.Signals(number).name}: saving a checkpoint after this step")
+            say("train", f"{signal.Signals(number).name}: saving a checkpoint")
+            if self._interruptible:
+                raise Preempted("told to stop; the training saves a checkpoint")
         elif first:
             timer = threading.Timer(PATIENCE_SECONDS, self._on_stuck)
             timer.daemon = True

@@ -1,5 +1,6 @@
 """How far the run has come: one board that the stages write to, and that the progress server reads."""
 
+import math
 import threading
 from typing import Any
 
@@ -9,6 +10,8 @@ from finetune_trainer.log import say
 WARNINGS = 4
 WARNING_CHARACTERS = 300
 """The termination report has little room."""
+TOLD_ELSEWHERE = ("loss", "learning_rate", "epoch", "step_time", "num_tokens", "num_input_tokens_seen")
+OWN_FIGURES = 32
 
 
 class ProgressBoard:
@@ -56,6 +59,16 @@ class ProgressBoard:
                 baseline={**old.baseline, **(baseline or {})},
             )
         )
+
+
+def own_figures(logs: dict[str, float]) -> dict[str, float]:
+    """Return what a trainer logs beside loss and rate, such as rewards, margins, divergence and gradient norm."""
+    figures = {
+        name.replace("/", "_"): float(value)
+        for name, value in logs.items()
+        if name not in TOLD_ELSEWHERE and isinstance(value, int | float) and math.isfinite(value)
+    }
+    return dict(list(figures.items())[:OWN_FIGURES])
 
 
 def say_progress(progress: Progress) -> None:

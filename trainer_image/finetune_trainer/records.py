@@ -130,7 +130,8 @@ class MergeRecord:
 class TrainRecord:
     """The tuned model's folder (merged, in safetensors) and how it was reached.
 
-    `runtime_seconds` is how long the loop of the last attempt took.
+    `runtime_seconds` is how long the loop of the last attempt took. `history` has what was reported by the way, an
+    entry for each reporting interval: step, loss, learning_rate and the task's own figures.
     """
 
     folder: str
@@ -141,6 +142,7 @@ class TrainRecord:
     total_parameters: int
     resumed_from_step: int | None
     loss_history: tuple[tuple[int, float], ...] = ()
+    history: tuple[dict[str, float], ...] = ()
     tokens: TokenCounts | None = None
     runtime_seconds: float = 0.0
     merge: MergeRecord | None = None

@@ -1,7 +1,7 @@
 """The record of the whole run, from which model card, termination report and status are made."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -10,6 +10,7 @@ from finetune_trainer.data.account import data_report
 from finetune_trainer.records import EvaluateRecord, Evaluation, MergeRecord, Results, Sample
 
 SHOWN_LOSSES = 500
+Entry = TypeVar("Entry")
 
 
 def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
@@ -36,7 +37,8 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "trainableParameters": train.trainable_parameters,
             "totalParameters": train.total_parameters,
             "resumedFromStep": train.resumed_from_step,
-            "lossHistory": _thinned(train.loss_history),
+            "lossHistory": [list(pair) for pair in _thinned(train.loss_history)],
+            "history": list(_thinned(train.history)),
             "metrics": train.metrics,
         },
         "merge": _merge(train.merge) if train.merge else None,
@@ -52,10 +54,9 @@ def side_by_side(evaluate: EvaluateRecord) -> list[tuple[Sample, str | None]]:
     return [(sample, outputs.get(sample.input)) for sample in evaluate.tuned.samples]
 
 
-def _thinned(history: tuple[tuple[int, float], ...]) -> list[list[float]]:
-    """Return [step, loss] pairs, at most so many that a chart can show."""
-    every = -(-len(history) // SHOWN_LOSSES) or 1
-    return [[step, loss] for step, loss in history[::every]]
+def _thinned(history: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return at most so many entries that a chart can show."""
+    return history[:: -(-len(history) // SHOWN_LOSSES) or 1]
 
 
 def _merge(merge: MergeRecord) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.log import say
 from finetune_trainer.merging import Merge
 from finetune_trainer.preemption import Preemption
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.progress import ProgressBoard, own_figures
 from finetune_trainer.records import DataRecord, MergeRecord, ModelRecord, TokenCounts, TrainRecord
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
@@ -59,6 +59,7 @@ class Training:
             steps=trainer.state.global_step,
             epochs=round(float(trainer.state.epoch or 0), 4),
             metrics=_train_metrics(trainer.state.log_history),
+            history=_history(trainer.state.log_history),
             trainable_parameters=trainable,
             total_parameters=total,
             resumed_from_step=resumed,
@@ -87,13 +88,15 @@ class Training:
         from finetune_trainer import callbacks
 
         spec = self.request.training
-        hooks = [
-            callbacks.ReportProgress(self.board, self.batches.size * self.batches.accumulation),
-            callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption),
-        ]
+        keeper = callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption)
+        reporter = callbacks.ReportProgress(self.board)
+        hooks = [callbacks.CheckSchedule(spec, self.board), reporter, keeper]
         if spec.evaluation_interval_steps:
             evaluate = self._evaluator(loaded, data, model)
-            hooks.append(callbacks.EvaluateMeanwhile(spec.evaluation_interval_steps, evaluate, self.board))
+            meanwhile = callbacks.EvaluateMeanwhile(
+                spec.evaluation_interval_steps, evaluate, self.board, self.preemption
+            )
+            hooks.append(meanwhile)
         parts = TrainerParts(
             loaded=learner,
             rows=rows,
@@ -103,6 +106,8 @@ class Training:
             models=self.workspace.model_folders(model),
         )
         trainer = self.recipe.build_trainer(parts)
+        keeper.watch(trainer)
+        reporter.count(len(trainer.train_dataset if spec.packing else rows))
         trainer.remove_callback(PrinterCallback)
         tuning.hold_in_float32(trainer.model)
         return trainer
@@ -134,6 +139,8 @@ class Training:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         state = trainer.state
         if self.preemption.requested and state.global_step < state.max_steps:
+            if not state.global_step:
+                raise Preempted("told to stop before the first step was done; the training starts over")
             raise Preempted(f"told to stop; saved a checkpoint at step {state.global_step} of {state.max_steps}")
         return resumed
 
@@ -183,7 +190,17 @@ def _train_metrics(history: list[dict[str, float]]) -> dict[str, float]:
     if not math.isfinite(summary.get("train_loss", 0.0)):
         raise NonFiniteLoss(f"the loss became {summary['train_loss']}; lower spec.training.learningRate")
     losses = _losses(history)
-    return {"loss": losses[-1][1] if losses else float(summary.get("train_loss", 0.0))}
+    last = next((entry for entry in reversed(history) if "loss" in entry), {})
+    return {"loss": losses[-1][1] if losses else float(summary.get("train_loss", 0.0)), **own_figures(last)}
+
+
+def _history(history: list[dict[str, float]]) -> tuple[dict[str, float], ...]:
+    """Return what was reported by the way: step, loss, learning rate and the task's own figures."""
+    return tuple(
+        {"step": entry["step"], "loss": entry["loss"], "learning_rate": entry["learning_rate"], **own_figures(entry)}
+        for entry in history
+        if "loss" in entry
+    )
 
 
 def _summary(history: list[dict[str, float]]) -> dict[str, float]:

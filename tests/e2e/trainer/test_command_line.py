@@ -78,7 +78,7 @@ def test_progress_is_served_and_sigterm_saves(site: Site, tmp_path: Path):
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == ExitCode.PREEMPTED
-    assert "SIGTERM: saving a checkpoint after this step" in output
+    assert "SIGTERM: saving a checkpoint" in output
     assert json.loads(report.read_text())["failure"]["failureClass"] == "Preempted"
     assert list((site.workspace / "run/checkpoints").glob("checkpoint-*/COMPLETE"))
 

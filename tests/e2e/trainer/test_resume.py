@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import signal
 from collections.abc import Callable
@@ -54,7 +55,10 @@ class Result:
 
 
 def _job(site: Site, case: str) -> dict[str, Any]:
-    """Many small steps over shuffled rows in batches with an odd one at the end, with dropout and evaluations."""
+    """Many small steps over shuffled rows in batches with an odd one at the end, with dropout and evaluations.
+
+    Where a step has several passes, an interruption right after a step's report comes within the next one.
+    """
     task, tuning = CASES[case]
     model, rows = "encoder-with-dropout" if task == "SequenceClassification" else "decoder", ROWS[task]()
     return site.job(
@@ -69,6 +73,7 @@ def _job(site: Site, case: str) -> dict[str, Any]:
             "epochs": None,
             "maxSteps": STEPS,
             "batchSize": 5,
+            "gradientAccumulationSteps": 2 if "LoRA" in case else 1,
             "packing": "packed" in case,
             "warmupRatio": 0.1,
             "lrSchedulerType": "cosine",
@@ -110,6 +115,9 @@ def test_interruptions_change_nothing(site: Site, case: str, undisturbed: Callab
     stopped = site.interrupt(job, r"train +1\d/", signal.SIGTERM)
     assert stopped.wait() == ExitCode.PREEMPTED
     step = stopped.report.progress and stopped.report.progress.step
+    told = re.search(r"train +(1\d)/", stopped.output)
+    assert told
+    assert step == int(told[1]) + (job["training"]["gradientAccumulationSteps"] == 1), "stops at once within a step"
     assert stopped.report.failure
     assert stopped.report.failure.failure_class is FailureClass.PREEMPTED
     assert f"saved a checkpoint at step {step} of {STEPS}" in stopped.report.failure.message

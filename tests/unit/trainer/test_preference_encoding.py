@@ -72,10 +72,26 @@ def test_a_chat_begins_its_answer_where_the_template_prompts_for_it(tokenizer: A
 def test_long_answers_lose_their_ends_and_rows_without_room_are_left_out(tokenizer: Any):
     [whole] = _encode(tokenizer, PAIR)
     room = len(whole["prompt_ids"])
-    [cut] = _encode(tokenizer, PAIR, max_length=room + 1)
-    assert (cut["chosen_ids"], cut["rejected_ids"]) == (whole["chosen_ids"][:1], whole["rejected_ids"][:1])
-    assert cut["truncated_tokens"] == len(whole["chosen_ids"]) + len(whole["rejected_ids"]) - 2
+    kept = _first_difference(whole) + 1
+    [cut] = _encode(tokenizer, PAIR, max_length=room + kept)
+    assert (cut["chosen_ids"], cut["rejected_ids"]) == (whole["chosen_ids"][:kept], whole["rejected_ids"][:kept])
+    assert cut["truncated_tokens"] == len(whole["chosen_ids"]) + len(whole["rejected_ids"]) - 2 * kept
     assert _encode(tokenizer, PAIR, max_length=room) == []
+
+
+def _first_difference(row: dict[str, Any]) -> int:
+    pairs = enumerate(zip(row["chosen_ids"], row["rejected_ids"], strict=False))
+    return next(index for index, (chosen, rejected) in pairs if chosen != rejected)
+
+
+@pytest.mark.parametrize("task", ["DPO", "ORPO"])
+def test_a_pair_that_differs_beyond_the_longest_length_only_is_left_out(tokenizer: Any, task: str):
+    [whole] = _encode(tokenizer, PAIR, task=task)
+    alike = _first_difference(whole)
+    room = len(whole["prompt_ids"]) + alike
+    assert alike > 0
+    assert _encode(tokenizer, PAIR, max_length=room, task=task) == []
+    assert len(_encode(tokenizer, PAIR, max_length=room + 1, task=task)) == 1
 
 
 def test_a_judged_answer_keeps_its_mark(tokenizer: Any):

@@ -16,7 +16,7 @@ from transformers import (
 from finetune_api.training import TrainingSpec
 from finetune_api.tuning import FreezeOptions, LoRAOptions
 from finetune_trainer.adapters import attach
-from finetune_trainer.arguments import training_arguments
+from finetune_trainer.arguments import check_steps, training_arguments
 from finetune_trainer.batches import Batches
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
@@ -110,3 +110,27 @@ def test_a_schedule_that_refuses_its_arguments_is_named():
     spec = TrainingSpec(lr_scheduler_arguments={"cycles": 2})
     with pytest.raises(BadSpec, match="unexpected keyword argument 'cycles'"):
         training_arguments(spec, Batches(1, 1, 1), Device("cpu", bfloat16=False), Path())
+
+
+STABLE = {"lr_scheduler_type": "warmup_stable_decay", "lr_scheduler_arguments": {"num_decay_steps": 4}}
+
+
+@pytest.mark.parametrize(
+    ("options", "warmup_steps", "words"),
+    [
+        ({"warmup_steps": 3}, 3, r"warmupSteps: the learning rate would rise for 3 steps, but the training has 3 opt"),
+        ({"warmup_steps": 500}, 500, r"would rise for 500 steps, .* set warmupRatio, or train longer"),
+        (STABLE, 0, r"lrSchedulerArguments: 0 steps of warm-up and 4 of decay \(num_decay_steps\) are more than there"),
+    ],
+    ids=["as long", "longer", "decay"],
+)
+def test_a_schedule_that_is_longer_than_the_training_is_refused(options: Any, warmup_steps: int, words: str):
+    with pytest.raises(BadSpec, match=words):
+        check_steps(TrainingSpec(**options), warmup_steps, 3)
+
+
+def test_a_share_that_leaves_no_step_after_the_warm_up_is_warned_of():
+    assert check_steps(TrainingSpec(warmup_steps=2), 2, 3) is None
+    assert check_steps(TrainingSpec(**STABLE), 0, 4) is None
+    assert "never reached" in (check_steps(TrainingSpec(warmup_ratio=0.99), 3, 3) or "")
+    assert "nothing is learnt" in (check_steps(TrainingSpec(warmup_ratio=0.1), 1, 1) or "")

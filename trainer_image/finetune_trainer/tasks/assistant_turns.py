@@ -1,7 +1,7 @@
 """Which tokens of a chat are the assistant's."""
 
 from functools import lru_cache
-from os.path import commonprefix
+from itertools import takewhile
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
@@ -45,9 +45,10 @@ def _marked(template: str, tokenizer: Any) -> str | None:
     if has_generation_markers(template):
         return template
     try:
-        return get_training_chat_template(tokenizer)
+        marked: str | None = get_training_chat_template(tokenizer)
     except (ValueError, TemplateError, TypeError):
         return None  # TRL knows no other, or the template refuses the chats that TRL tries it with.
+    return marked
 
 
 def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
@@ -69,7 +70,7 @@ def _turn(messages: list[Message], index: int, text: str, tokenizer: Any, tools:
     asked = apply_template(before, tokenizer, tools, tokenize=False, add_generation_prompt=True) if before else ""
     end = apply_template(messages[: index + 1], tokenizer, tools, tokenize=False)
     # Some prompts go on with what only a thoughtful answer has, such as <think>.
-    start = commonprefix([asked, end])
+    start = asked[: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(asked, end, strict=False)))]
     if not (text.startswith(end) and start.startswith(so_far)):
         raise BadSpec(
             "the model's chat template has no generation markers, and spells the beginning of a chat differently once"

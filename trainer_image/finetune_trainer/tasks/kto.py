@@ -4,7 +4,7 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.kto import KTOOptions
-from finetune_trainer.errors import BadSpec
+from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.loading import Loaded
 from finetune_trainer.records import Labels
 from finetune_trainer.tasks.judged_rows import judged_row
@@ -29,19 +29,27 @@ class KTO(PreferenceRecipe):
         return judged_row(values, self.columns, self.template)
 
     def build_trainer(self, parts: TrainerParts) -> Any:
-        """Return TRL's KTOTrainer over rows that are encoded already. Raises BadSpec for batches of one row."""
+        """Return TRL's KTOTrainer over rows that are encoded already.
+
+        Raises BadSpec for batches, and BadData for data, of one row.
+        """
         from trl import KTOConfig
 
         from finetune_trainer.tasks import preference_trainers
 
-        if parts.arguments["per_device_train_batch_size"] < 2:
+        batch_size = parts.arguments["per_device_train_batch_size"]
+        if batch_size < 2:
             raise BadSpec(
                 "task KTO compares the rows of a batch with each other and needs at least 2", "spec.training.batchSize"
             )
+        if len(parts.rows) < 2:
+            raise BadData("task KTO compares rows with each other and needs at least 2", "spec.dataset.train.source")
         options, model, tokenizer = self._options, parts.loaded.model, parts.loaded.tokenizer
         order = parts.arguments.get("train_sampling_strategy", "random")
         arguments = KTOConfig(
             **{**parts.arguments, "train_sampling_strategy": "sequential"},
+            # A last batch of one row has no other to be compared with; another row falls to it in the next epoch.
+            dataloader_drop_last=len(parts.rows) > batch_size and len(parts.rows) % batch_size == 1,
             beta=options.beta,
             desirable_weight=options.desirable_weight,
             undesirable_weight=options.undesirable_weight,

@@ -45,12 +45,13 @@ class PreferenceRecipe(Recipe):
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize prompt and answers, each answer with the end token: {prompt_ids, <answer>_ids, …}.
 
-        What is longer than `max_length` loses its end. Rows without room for an answer teach nothing and are left out.
-        Raises BadSpec and BadData for chats that do not fit the model's template.
+        What is longer than `max_length` loses its end. Rows teach nothing and are left out if there is no room for an
+        answer, or if answers differ beyond `max_length` only. Raises BadSpec and BadData for chats that do not fit the
+        model's template.
         """
         length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
         encoded = (self._encode_row(row, loaded.tokenizer, length) for row in rows)
-        return [row for row in encoded if len(row["prompt_ids"]) < length]
+        return [row for row in encoded if len(row["prompt_ids"]) < length and self._differ(row)]
 
     def evaluate(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> Evaluation:
         """Return what the model finds likelier on the held-out rows, and completions of sample prompts."""
@@ -73,6 +74,9 @@ class PreferenceRecipe(Recipe):
             **{name: row[name] for name in self.kept},
             "truncated_tokens": sum(len(ids[room:]) for ids in answers),
         }
+
+    def _differ(self, row: Row) -> bool:
+        return len({tuple(row[f"{name}_ids"]) for name in self.answers}) == len(self.answers)
 
     def _samples(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> tuple[Sample, ...]:
         """Let the model complete the spec's prompts, or the first ones that are held out."""

@@ -69,6 +69,8 @@ def _expect_figures(site: Site, answers: Answers, reference: Any, loss_of: Any) 
     margins = BETA * (logps - reference)[: len(PAIRS)] - BETA * (logps - reference)[len(PAIRS) :]
     report = json.loads((site.published() / "evaluation.json").read_text())
     figures = report["evaluation"]["metrics"]
+    assert {"loss", "grad_norm", "rewards_margins", "rewards_accuracies"} <= report["training"]["metrics"].keys()
+    assert {"step", "loss", "learning_rate", "rewards_margins"} <= report["training"]["history"][0].keys()
     assert figures.get("loss") == (pytest.approx(loss_of(logits).item(), abs=1e-4) if loss_of else None)
     assert figures["logps_accuracy"] == (chosen > rejected).float().mean().item()
     assert figures["logps_margin"] == pytest.approx((chosen - rejected).mean().item(), abs=1e-4)

@@ -73,6 +73,14 @@ def test_a_batch_of_one_row_is_refused(site: Site):
     assert "needs at least 2" in process.output
 
 
+def test_a_last_batch_of_one_row_has_none_to_be_compared_with_and_is_left_to_the_next_epoch(site: Site):
+    job = site.job(**_job(site), training={"batchSize": 2, "epochs": 2})
+    site.write("train.jsonl", [*ROWS, {"prompt": "Is ice cold?", "completion": " No.", "label": False}])
+    progress = site.run(job).succeeded().report.progress
+    assert progress
+    assert progress.total_steps == 2
+
+
 def _job(site: Site) -> dict[str, Any]:
     return {
         "task": "KTO",

@@ -6,6 +6,7 @@ the job file are the exception: a trainer refuses an option that it has never he
 
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Annotated
 
 from pydantic import Field
 
@@ -50,6 +51,13 @@ class Stage(StrEnum):
     PUSH = "Push"
 
 
+_Word = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9]*$")]
+StageName = Annotated[Stage | _Word, Field(union_mode="left_to_right")]
+"""A stage, or the name of one that only the other side's release knows."""
+FailureName = Annotated[FailureClass | _Word, Field(union_mode="left_to_right")]
+"""A class of failures, or the name of one that only the other side's release knows."""
+
+
 class ResolvedSource(Tolerant):
     """What a `job://` source stood for when the run began: the published artifact of another FineTuneJob."""
 
@@ -90,7 +98,7 @@ class Progress(Tolerant):
 
     version: int = HANDOFF_VERSION
     run_id: str
-    stage: Stage
+    stage: StageName
     step: int = 0
     total_steps: int | None = None
     epoch: float | None = None
@@ -117,7 +125,7 @@ class Artifact(Tolerant):
 class Failure(Tolerant):
     """Why the trainer ended without a result, in words that say what to do."""
 
-    failure_class: FailureClass
+    failure_class: FailureName
     message: str
     field: str | None = None
 
@@ -127,7 +135,7 @@ class TerminationReport(Tolerant):
 
     version: int = HANDOFF_VERSION
     run_id: str
-    stage: Stage | None = None
+    stage: StageName | None = None
     failure: Failure | None = None
     progress: Progress | None = None
     metrics: Metrics = Metrics()

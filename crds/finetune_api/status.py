@@ -118,8 +118,8 @@ class FineTuneJobStatus(ApiModel):
     reason: str | None = Field(None, max_length=128, description="The same as one CamelCase word.")
     conditions: list[Condition] | None = Field(
         None,
-        max_length=16,
-        description="The truth, for programs.",
+        max_length=64,
+        description="The truth, for programs. Conditions of other types than the operator's are left as they are.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     workspace: str | None = Field(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune_api.keys import Phase
+from finetune_api.reading import readable
+from finetune_api.status import ArtifactStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting
 
@@ -65,9 +67,10 @@ def _names(data: Any) -> Iterator[str]:
             yield from _names(value)
 
 
-def _model(manifest: Manifest, artifact: Manifest | None) -> PublishedModel | None:
-    if not artifact:
+def _model(manifest: Manifest, status: Any) -> PublishedModel | None:
+    artifact = readable(ArtifactStatus, status)
+    if artifact is None:
         return None
     output = manifest["spec"].get("output") or {}
     secret = (output.get("secretRef") or {}).get("name")
-    return PublishedModel(str(artifact["run"]), str(artifact["uri"]), str(artifact["digest"]), secret)
+    return PublishedModel(artifact.run, artifact.uri, artifact.digest, secret)

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         artifact, failure = None, attempt.explain(error)
     attempt.preemption.ignore()
     attempt.report(artifact, failure)
-    return int(EXIT_CODE_OF[failure.failure_class]) if failure else int(ExitCode.OK)
+    return int(EXIT_CODE_OF[FailureClass(failure.failure_class)]) if failure else int(ExitCode.OK)
 
 
 class Attempt:

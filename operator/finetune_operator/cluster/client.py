@@ -20,7 +20,6 @@ LIST_PAGE = 500
 
 PLAIN = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
 _ERRORS = {404: NotFound, 410: NotFound, 409: Conflict, 400: Refused, 403: Refused, 422: Refused}
@@ -79,13 +78,10 @@ class ApiServer:
         return await self._write("patch", live, path, ("PATCH", MERGE_PATCH, body), {"fieldManager": MANAGED_BY})
 
     async def replace_status(self, resource: Manifest, status: Manifest) -> Manifest:
-        """Replace the status; the test on the uid keeps it off a namesake."""
-        body = [
-            {"op": "test", "path": "/metadata/uid", "value": uid_of(resource)},
-            {"op": "add", "path": "/status", "value": status},
-        ]
+        """Replace the status. Raises Conflict where the object has changed since it was read, so nothing is lost."""
         path = FINETUNE_JOB.path(namespace_of(resource), name_of(resource)) + "/status"
-        return await self._write("status", resource, path, ("PATCH", JSON_PATCH, body), {"fieldManager": MANAGED_BY})
+        body = {**resource, "status": status}
+        return await self._write("status", resource, path, ("PUT", PLAIN, body), {"fieldManager": MANAGED_BY})
 
     async def delete(self, live: Manifest) -> None:
         """Foreground deletion: the object stays visible until its pods are gone."""

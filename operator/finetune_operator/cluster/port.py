@@ -30,7 +30,7 @@ class Cluster(Protocol):
         """Change the named fields of an object; None removes one."""
 
     async def replace_status(self, resource: Manifest, status: Manifest) -> Manifest:
-        """Replace the whole status of this very object (by uid), so that fields can also vanish."""
+        """Replace the whole status, so that fields can also vanish; raises Conflict unless `resource` is the newest."""
 
     async def delete(self, live: Manifest) -> None:
         """Delete this very object (by uid), its dependents first. An absent one is fine."""

@@ -1,14 +1,15 @@
 """Pulls `/progress` from the training pods, apart from reconciling: a pod that does not answer holds nothing up."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import aiohttp
-from pydantic import ValidationError
 
 from finetune_api.handoff import PROGRESS_PORT, Progress
+from finetune_api.reading import readable
 from finetune_operator.cluster.key import Key
 
 logger = logging.getLogger(__name__)
@@ -93,11 +94,14 @@ class ProgressBoard:
                 self._open().get(target.url, allow_redirects=False) as response,
             ):
                 content = await response.content.read(MAX_ANSWER_BYTES)
-            return Progress.model_validate_json(content)
+            progress = readable(Progress, json.loads(content))
+            if progress is None:
+                logger.warning("unreadable progress url=%s", target.url)
+            return progress
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             logger.debug("no progress url=%s why=%s", target.url, error or "no answer in time")
-        except ValidationError as error:
-            logger.warning("unreadable progress url=%s errors=%d", target.url, error.error_count())
+        except ValueError as error:
+            logger.warning("unreadable progress url=%s why=%s", target.url, error)
         return None
 
     def _open(self) -> aiohttp.ClientSession:

@@ -18,13 +18,14 @@ from finetune_operator.manifests import timestamp
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.failure import attempts
-from finetune_operator.state.observed import Observed, condition
+from finetune_operator.state.keeping import keeping
+from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
 from finetune_operator.state.rollout import Rollout
 from finetune_operator.state.run import Run, RunState, launched_as
 from finetune_operator.state.story import Problem, Story
 
-_STAGES = list(Stage)
+_STAGES: list[str] = list(Stage)
 
 
 def newest_progress(job: FineTuneJob, run: Run, observed: Observed) -> Progress | None:
@@ -89,9 +90,13 @@ def compose(
 
 
 def changed(next_status: FineTuneJobStatus, resource: Manifest) -> Manifest | None:
-    """Return the next status as data, None when it means what the resource already says."""
-    wire = next_status.to_wire()
-    return None if wire == (resource.get("status") or {}) else wire
+    """Return the next status as data, None when it means what the resource already says.
+
+    What the resource says beyond this release's vocabulary stays as it is.
+    """
+    live = resource.get("status") or {}
+    wire = keeping(live, previous_status(resource).to_wire(), next_status.to_wire())
+    return None if wire == live else wire
 
 
 def _run_status(
@@ -128,7 +133,7 @@ def _milestones(
     """Say what is behind the run. known: the status, if it is of the same run; a milestone once reached stays."""
     done = run.state is RunState.DONE
     succeeded = run.pod is not None and pods.has_succeeded(run.pod)
-    stage = _STAGES.index(Stage(progress.stage)) if progress and progress.stage else -1
+    stage = _STAGES.index(progress.stage) if progress and progress.stage in _STAGES else -1
     trained = done or succeeded or stage > _STAGES.index(Stage.TRAIN)
     evaluated = done or succeeded or stage > _STAGES.index(Stage.EVALUATE)
     value = score(job.spec.options, metrics)

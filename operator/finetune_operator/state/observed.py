@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
 from finetune_api.handoff import Progress
 from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
+from finetune_api.reading import readable
 from finetune_api.status import Condition, FineTuneJobStatus
 from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
@@ -81,13 +80,10 @@ def of_kind(kind: Kind, manifests: Iterable[Manifest]) -> list[Manifest]:
 
 
 def previous_status(resource: Manifest) -> FineTuneJobStatus:
-    """Return the status as last written; parts that another release wrote and this one cannot read are left out."""
-    status = resource.get("status") or {}
-    try:
-        return FineTuneJobStatus.model_validate(status)
-    except ValidationError as error:
-        unreadable = {detail["loc"][0] for detail in error.errors()}
-        return FineTuneJobStatus.model_validate({key: value for key, value in status.items() if key not in unreadable})
+    """Return what this release understands of the status, without the conditions of others."""
+    status = readable(FineTuneJobStatus, resource.get("status") or {}) or FineTuneJobStatus()
+    own = [found for found in status.conditions or () if found.type in list(ConditionType)]
+    return status.model_copy(update={"conditions": own or None})
 
 
 def condition(status: FineTuneJobStatus, kind: ConditionType) -> Condition | None:

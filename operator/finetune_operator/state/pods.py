@@ -1,10 +1,10 @@
 """Reading pods: how far they are, how they ended, and what they said last."""
 
+import json
 from collections.abc import Iterable
 
-from pydantic import ValidationError
-
 from finetune_api.handoff import TerminationReport
+from finetune_api.reading import readable
 from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import controller_of, is_deleting, name_of, uid_of
@@ -74,7 +74,7 @@ def last_word(pod: Manifest, run_id: str) -> TerminationReport | None:
     if not message:
         return None
     try:
-        report = TerminationReport.model_validate_json(message)
-    except ValidationError:
+        report = readable(TerminationReport, json.loads(message))
+    except ValueError:
         return None
-    return report if report.run_id == run_id else None
+    return report if report and report.run_id == run_id else None

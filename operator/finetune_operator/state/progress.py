@@ -27,12 +27,12 @@ def progress_status(progress: Progress, known: ProgressStatus | None) -> Progres
     steps: until then the figures of the pod before stand.
     """
     if known is not None and known.step > progress.step and progress.total_steps is None:
-        return known.model_copy(update={"stage": progress.stage.value, **_NO_ETA})
+        return known.model_copy(update={"stage": str(progress.stage), **_NO_ETA})
     step, total = progress.step, progress.total_steps
     percent = min(100, 100 * step // total) if total else None
     eta = _whole(progress.eta_seconds) or None
     return ProgressStatus(
-        stage=progress.stage.value,
+        stage=str(progress.stage),
         step=step,
         total_steps=total,
         percent=percent,

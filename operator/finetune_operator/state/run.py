@@ -6,8 +6,9 @@ At most one training Job works for a FineTuneJob at any time, and never do pods 
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
-from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_RUN, Component, ConditionType
+from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_RUN, Component, ConditionType, Phase
 from finetune_api.sources import parse_source
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
@@ -16,6 +17,7 @@ from finetune_operator.manifests import annotation_of, is_deleting, label_of, na
 from finetune_operator.state import pods
 from finetune_operator.state.deadline import has_more_time, is_overruled
 from finetune_operator.state.observed import Observed, condition, of_kind
+from finetune_operator.state.story import Problem
 
 
 class RunState(Enum):
@@ -75,7 +77,7 @@ def _state(
 ) -> RunState:
     if done:
         return RunState.DONE
-    if (current is not None and outcome(current)) or (current is None and _has_ended(job, previous)):
+    if (current is not None and outcome(current)) or (current is None and recorded_failure(job, previous)):
         return RunState.FAILED
     if current is not None:
         return RunState.STOPPING if is_deleting(current) else RunState.ACTIVE
@@ -110,15 +112,26 @@ def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
     return run is not None and run.id == job.run_id and run.launch == job.launch
 
 
-def _has_ended(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
-    run, told = previous.run, condition(previous, ConditionType.SUCCEEDED)
-    if run is None or run.finished_at is None or (told is not None and is_overruled(job, told)):
-        return False
-    return launched_as(job, previous)
+def _is_recorded_end(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
+    return previous.run is not None and previous.run.finished_at is not None and launched_as(job, previous)
 
 
 def _has_succeeded(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
-    return _has_ended(job, previous) and not is_recorded_failure(previous)
+    told = condition(previous, ConditionType.SUCCEEDED)
+    return told is not None and told.status == ConditionStatus.TRUE and _is_recorded_end(job, previous)
+
+
+def recorded_failure(job: FineTuneJob, previous: FineTuneJobStatus) -> Problem | None:
+    """Return why this very launch failed, as the status tells it; None unless it says so, in words that still hold."""
+    if not _is_recorded_end(job, previous):
+        return None
+    told = condition(previous, ConditionType.SUCCEEDED)
+    if told is not None:
+        stands = told.status == ConditionStatus.FALSE and not is_overruled(job, told)
+        return Problem(told.reason, told.message) if stands else None
+    # The condition is not readable, or somebody took it away: the summary of it is left.
+    failed = previous.phase == Phase.FAILED
+    return Problem(previous.reason or FailureClass.BUG, previous.message or "") if failed else None
 
 
 def _is_current(job: FineTuneJob, training_job: Manifest) -> bool:
@@ -194,9 +207,3 @@ def _blockers(observed: Observed, others: list[Manifest], current: Manifest | No
     own = pods.pods_of(current, training_pods) if current is not None else []
     working = [pod for pod in training_pods if not pods.is_over(pod) and pod not in own]
     return tuple(sorted(f"{found['kind']} {name_of(found)}" for found in (*others, *working)))
-
-
-def is_recorded_failure(previous: FineTuneJobStatus) -> bool:
-    """Whether the status already says that the recorded run failed."""
-    succeeded = condition(previous, ConditionType.SUCCEEDED)
-    return succeeded is not None and succeeded.status == ConditionStatus.FALSE

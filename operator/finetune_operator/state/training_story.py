@@ -1,7 +1,7 @@
 """The headline of a run that is not done: waiting, training, retrying, suspended or failed."""
 
 from finetune_api.handoff import Stage
-from finetune_api.keys import ConditionType, Phase, Reason
+from finetune_api.keys import Phase, Reason
 from finetune_api.status import FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
@@ -10,9 +10,9 @@ from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import attempts, is_terminal, job_failure, last_failure
-from finetune_operator.state.observed import Observed, condition
+from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import creation_problem, pod_problem
-from finetune_operator.state.run import Run, RunState, is_recorded_failure, launched_as
+from finetune_operator.state.run import Run, RunState, launched_as, recorded_failure
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 
 _STAGES = {
@@ -48,10 +48,7 @@ def training_story(
 
 def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Problem:
     """Return why the run failed, as the status already tells it: the pods that it was read from may be gone."""
-    told = condition(previous, ConditionType.SUCCEEDED)
-    if told is not None and launched_as(job, previous) and is_recorded_failure(previous):
-        return Problem(told.reason, told.message)
-    return job_failure(job, run)
+    return recorded_failure(job, previous) or job_failure(job, run)
 
 
 def _suspended(run: Run) -> Story:

@@ -1,5 +1,7 @@
 """A FineTuneJob's life on a real API server, from apply to published and served."""
 
+import json
+
 import pytest
 
 from finetune_api.failures import FailureClass
@@ -65,6 +67,21 @@ def test_submitting_costs_at_most_five_writes_before_the_pod_and_idling_none(ben
         "create/Event": 2,
     }
     assert bench.writes_in(8) == {}
+
+
+def test_condition_of_another_controller_stays_without_a_fight(bench: Workbench) -> None:
+    bench.submit()
+    bench.wait(reason="Unschedulable")
+    time = "2026-01-01T00:00:00Z"
+    foreign = {"type": "Accepted", "status": "True", "reason": "Checked", "message": "", "lastTransitionTime": time}
+    added = [{"op": "add", "path": "/status/conditions/1", "value": foreign}]
+    bench.kubectl("patch", "ftj", "job", "--subresource=status", "--type=json", "-p", json.dumps(added))
+    assert bench.writes_in(3) == {}
+    bench.run_pod(bench.wait_for_pod())
+    status = bench.wait(phase="Training")
+    assert status["conditions"][1] == foreign
+    bench.end_pod(bench.wait_for_pod(), 0, success(status))
+    assert foreign in bench.wait(phase="Succeeded")["conditions"]
 
 
 def test_bad_data_fails_at_once_and_says_why(bench: Workbench) -> None:

@@ -1,0 +1,72 @@
+"""Puts a status over the live one so that what other releases and other controllers have written there stays."""
+
+from typing import Any
+
+from finetune_api.keys import ConditionType
+from finetune_operator.kinds import Manifest
+
+_LISTS = {"conditions": "type", "sources": "field"}
+"""Lists that are maps, by the field that tells their entries apart."""
+_ABOUT = {
+    "run": ("id",),
+    "artifact": ("run", "digest"),
+    "serving": ("run",),
+    "conditions": ("status",),
+    "sources": ("run", "digest"),
+}
+"""What a block, or an entry of a list, is about. Once it is about something else, nothing of it is kept."""
+_OF_THE_RUN = ("run", "progress", "metrics", "warnings", "score")
+
+
+def keeping(live: Manifest, known: Manifest, wanted: Manifest) -> Manifest:
+    """Return the wanted status with all that the live one says beyond what this release understands.
+
+    known: the part of `live` that is understood. Only what differs between `known` and `wanted` is changed; with a
+    run, an artifact or a block, what was not understood of it goes, too. Conditions of others stay in their places.
+    """
+    if _id(live) not in (None, _id(wanted)):
+        live = {key: value for key, value in live.items() if key not in _OF_THE_RUN}
+    return _block(live, known, wanted)
+
+
+def _id(status: Manifest) -> Any:
+    run = status.get("run")
+    return run.get("id") if isinstance(run, dict) else None
+
+
+def _block(live: Manifest, known: Manifest, wanted: Manifest) -> Manifest:
+    merged: Manifest = {}
+    for key in {**live, **wanted}:
+        if key not in wanted:
+            if known.get(key) in (None, {}):
+                merged[key] = live[key]
+        elif key in live:
+            merged[key] = _value(key, live[key], known.get(key), wanted[key])
+        else:
+            merged[key] = wanted[key]
+    return merged
+
+
+def _value(key: str, live: Any, known: Any, wanted: Any) -> Any:
+    if key in _LISTS and isinstance(live, list):
+        return _entries(key, live, known or [], wanted)
+    if isinstance(live, dict) and isinstance(wanted, dict):
+        return _block(live, known or {}, wanted) if _is_about_the_same(key, live, wanted) else wanted
+    return live if known == wanted else wanted
+
+
+def _entries(key: str, live: list[Any], known: list[Manifest], wanted: list[Manifest]) -> list[Any]:
+    name = _LISTS[key]
+    before, after = ({entry[name]: entry for entry in entries} for entries in (known, wanted))
+    merged: list[Any] = []
+    for entry in live:
+        named = entry.get(name) if isinstance(entry, dict) else None
+        if named in after:
+            merged.append(_value(key, entry, before.get(named), after.pop(named)))
+        elif key == "conditions" and named not in list(ConditionType):
+            merged.append(entry)
+    return [*merged, *after.values()]
+
+
+def _is_about_the_same(key: str, live: Manifest, wanted: Manifest) -> bool:
+    return all(live.get(field, wanted.get(field)) == wanted.get(field) for field in _ABOUT.get(key, ()))

@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune_api.dataset import Columns
+from finetune_trainer.data.chats import chat_in
 from finetune_trainer.log import say
 
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -19,22 +20,13 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "target": ("output", "summary", "highlights", "translation"),
 }
 """Other names of a column, the most telling first. Only those that hardly ever mean something else."""
-SHARE_GPT_ROLES = {
-    "human": "user",
-    "user": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bing": "assistant",
-    "bard": "assistant",
-    "assistant": "assistant",
-    "system": "system",
-    "tool": "tool",
-    "function": "tool",
-    "observation": "tool",
-}
 NO_CHATS = {"prompt", "completion", "text", "chosen"}
 """Columns beside which a column of another name is not taken for a chat."""
 INSTRUCTION, CONTEXT = "instruction", "input"
+
+
+CHATS = ("messages", "prompt", "completion", "chosen", "rejected")
+"""What may hold chats."""
 
 
 class ColumnNames:
@@ -42,15 +34,13 @@ class ColumnNames:
 
     def __init__(self, columns: Columns) -> None:
         named = columns.model_dump()
-        self._messages = columns.messages
         self._aliases = {field: aliases for field, aliases in ALIASES.items() if named.get(field) == field}
         self._used = set(named.values())
+        self._chats = {named[field] for field in CHATS}
         self._told: set[str] = set()
 
     def row(self, values: dict[str, Any]) -> "NamedRow":
         """Return the row so that it answers to the names that the task asks for."""
-        if self._messages in values:
-            values = {**values, self._messages: self._chat(values[self._messages])}
         return NamedRow(values, self)
 
     def alias_of(self, column: str, values: dict[str, Any]) -> str | None:
@@ -60,24 +50,18 @@ class ColumnNames:
             return None
         return next((name for name in self._aliases.get(column, ()) if name in names and name not in self._used), None)
 
-    def value_of(self, column: str, alias: str, values: dict[str, Any]) -> Any:
+    def value_under(self, column: str, alias: str, values: dict[str, Any]) -> Any:
         """Return what the row holds under an alias, and tell so once."""
-        value, context = values[alias], values.get(CONTEXT)
+        value, context = dict.__getitem__(values, alias), values.get(CONTEXT)
         if column == "prompt" and alias == INSTRUCTION and isinstance(context, str):
             self._tell(f"column {column} is taken from {alias}, and {CONTEXT} below it where there is one")
             return f"{value}\n\n{context}" if context.strip() else value
         self._tell(f"column {column} is taken from {alias}")
-        return self._chat(value) if column == "messages" else value
+        return value
 
-    def _chat(self, messages: Any) -> Any:
-        """Return messages of {from, value} as {role, content}, and all else as it is."""
-        if not isinstance(messages, list) or not messages or not all(map(_is_share_gpt, messages)):
-            return messages
-        self._tell("messages have from and value, taken for role and content")
-        return [
-            {"role": SHARE_GPT_ROLES.get(message["from"], message["from"]), "content": message["value"]}
-            for message in messages
-        ]
+    def plain(self, column: str, value: Any, actual: str) -> Any:
+        """Return the value in the one form that tasks read: chats as lists of {role, content}. Raises RowError."""
+        return chat_in(value, actual, self._tell) if column in self._chats else value
 
     def _tell(self, words: str) -> None:
         if words not in self._told:
@@ -95,11 +79,8 @@ class NamedRow(dict[str, Any]):
     def __contains__(self, column: object) -> bool:
         return super().__contains__(column) or self._names.alias_of(str(column), self) is not None
 
-    def __missing__(self, column: str) -> Any:
-        alias = self._names.alias_of(column, self)
-        if alias is None:
-            raise KeyError(column)
-        return self._names.value_of(column, alias, self)
+    def __getitem__(self, column: str) -> Any:
+        return self._names.plain(column, self.unread(column), self._actual(column))
 
     def get(self, column: str, default: Any = None) -> Any:
         """Return the value of a column, by whichever name, or the default."""
@@ -108,6 +89,17 @@ class NamedRow(dict[str, Any]):
         except KeyError:
             return default
 
+    def unread(self, column: str) -> Any:
+        """Return the value as the file has it, by whichever name. Raises KeyError."""
+        actual = self._actual(column)
+        if actual == column:
+            return super().__getitem__(column)
+        return self._names.value_under(column, actual, self)
 
-def _is_share_gpt(message: Any) -> bool:
-    return isinstance(message, dict) and {"from", "value"} <= message.keys() and "role" not in message
+    def _actual(self, column: str) -> str:
+        if super().__contains__(column):
+            return column
+        alias = self._names.alias_of(column, self)
+        if alias is None:
+            raise KeyError(column)
+        return alias

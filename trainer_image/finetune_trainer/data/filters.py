@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from finetune_api.filters import Condition, FilterOperator
+from finetune_trainer.data.class_names import Nameless
+from finetune_trainer.data.columns import NamedRow
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import listed
 from finetune_trainer.errors import BadSpec
@@ -23,7 +25,7 @@ class RowFilter:
         """Prepare. Raises BadSpec for a regular expression that is none, and for values that do not fit."""
         self._tests = [(condition, _test_of(condition)) for condition in conditions]
 
-    def keeps(self, values: dict[str, Any], all_have: bool) -> bool:
+    def keeps(self, values: NamedRow, all_have: bool) -> bool:
         """Tell whether the row is used. `all_have`: all rows of the file have the same columns.
 
         Raises MissingColumnError where the file has no such column, RowError for a text that should be a number.
@@ -32,15 +34,15 @@ class RowFilter:
 
 
 def is_blank(value: Any) -> bool:
-    """Tell whether there is nothing: no value, or a text of spaces."""
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Tell whether there is nothing: no value, no class, or a text of spaces."""
+    return value is None or isinstance(value, Nameless) or (isinstance(value, str) and not value.strip())
 
 
-def _meets(condition: Condition, test: Test, values: dict[str, Any], all_have: bool) -> bool:
+def _meets(condition: Condition, test: Test, values: NamedRow, all_have: bool) -> bool:
     if all_have and condition.column not in values:
         expected = f"a column that {FIELD} names; there are {listed(values)}"
         raise MissingColumnError(condition.column, "no such column", expected)
-    return test(values.get(condition.column))
+    return test(values.unread(condition.column) if condition.column in values else None)
 
 
 def _test_of(condition: Condition) -> Test:

@@ -3,14 +3,14 @@
 import json
 from typing import Any
 
+from finetune_trainer.data.chats import SHAPE
 from finetune_trainer.data.problems import RowError, show
+from finetune_trainer.data.structured import parsed
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.tasks.json_column import parsed
 from finetune_trainer.tasks.tools import Tools, checked_calls
 
 MODEL_FIELD = "spec.model.source"
 ROLES = ("system", "user", "assistant", "tool")
-SHAPE = 'a list of {"role": …, "content": …}'
 
 KEPT = ("name", "tool_call_id", "reasoning_content")
 """What a message may tell beside role, content and tool_calls; templates read what they know of it."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from finetune_api.dataset import Columns
 from finetune_api.tasks.sequence_classification import SequenceClassificationOptions
+from finetune_trainer.data.class_names import Nameless
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
 from finetune_trainer.data.template import listed
 from finetune_trainer.records import Labels
@@ -94,11 +95,26 @@ def text_of(values: dict[str, Any], column: str, field: str) -> str:
     return value
 
 
-def label_text(value: Any) -> str | None:
-    """Return a label's name: a text without blanks around it, or a whole number; None if it is neither."""
-    if isinstance(value, bool) or not isinstance(value, str | int):
-        return None
-    return str(value).strip()
+def label_text(value: Any, column: str) -> str | None:
+    """Return a label's name: a text without blanks around it, a whole number, true or false; None for all else.
+
+    Raises RowError for the number of a class that has no name.
+    """
+    match value:
+        case Nameless():
+            raise RowError(column, f"{value}, which stands for no class of the file", f"a class; {_left_out(column)}")
+        case bool():
+            return str(value).lower()
+        case float() if value.is_integer():
+            return str(int(value))
+        case str() | int():
+            return str(value).strip()
+        case _:
+            return None
+
+
+def _left_out(column: str) -> str:
+    return f"leave such rows out by spec.dataset.filter, with column: {column}, operator: NotIn, values: ['-1']"
 
 
 def check_known(label: str, allowed: Labels, column: str) -> None:

@@ -15,7 +15,7 @@ from finetune_trainer.tasks.text_column import required_text
 
 Row = dict[str, Any]
 
-MARKS = {"true": True, "1": True, "false": False, "0": False}
+MARKS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
 def judged_row(values: dict[str, Any], columns: Columns, template: Template | None) -> Row:

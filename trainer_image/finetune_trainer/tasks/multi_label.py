@@ -5,9 +5,11 @@ from typing import Any
 
 from finetune_api.tasks.sequence_classification import DEFAULT_SEPARATOR, DEFAULT_THRESHOLD
 from finetune_trainer.data.problems import Problems, RowError, show
+from finetune_trainer.data.structured import looks_structured, parsed
 from finetune_trainer.records import Labels
 from finetune_trainer.tasks.class_weights import check_weights, positive_weights
 from finetune_trainer.tasks.classification_target import (
+    LABELS_FIELD,
     Judgement,
     LossFunction,
     Target,
@@ -19,6 +21,9 @@ from finetune_trainer.tasks.classification_target import (
 from finetune_trainer.tasks.recipe import Row
 
 NO_LABEL = "(none)"
+LIST_SHAPE = 'a list of labels, ["…", "…"]'
+FLAG_NAMES = {"0", "1"}
+FLAGS_HINT = f"if these are flags, 0 or 1 for each label, name the labels in their order in {LABELS_FIELD}"
 
 
 class MultiLabel(Target):
@@ -32,20 +37,21 @@ class MultiLabel(Target):
         return self.options.threshold or DEFAULT_THRESHOLD
 
     def parse(self, values: dict[str, Any], labels: Labels) -> list[str]:
-        """Return the labels: a list of texts, or one text with separators; both may be empty."""
+        """Return the labels: of a list, of one text with separators, or of flags, one for each label of the spec."""
         column = self.columns.labels
         value = value_of(values, column, "labels")
-        parts = self._parts(value) if isinstance(value, str) else value
+        parts = self._parts(value, column) if isinstance(value, str) else value
         if not isinstance(parts, list):
             raise RowError(column, show(value), "a list of labels; [] for none")
-        names = [label_text(part) for part in parts]
-        for name, part in zip(names, parts, strict=True):
-            if not name:
-                raise RowError(column, f"{show(part)} as a label", "texts in quotes, each a label's name")
-            check_known(name, labels or tuple(self.options.labels or ()), column)
+        if _are_flags(parts, self.options.labels):
+            return [name for name, flag in zip(self.options.labels or (), parts, strict=True) if flag]
+        names = [_name(part, column) for part in parts]
         if len(set(names)) < len(names):
-            raise RowError(column, f"a label twice in {show(value)}", "each label once")
-        return [name for name in names if name]
+            hint = f"labels' names, each once; {FLAGS_HINT}" if set(names) <= FLAG_NAMES else "each label once"
+            raise RowError(column, f"a label twice in {show(value)}", hint)
+        for name in names:
+            check_known(name, labels or tuple(self.options.labels or ()), column)
+        return names
 
     def labels_of(self, rows: Sequence[Row], problems: Problems) -> Labels:
         """Return the spec's labels, or the sorted ones of the rows, of which there must be two."""
@@ -55,6 +61,11 @@ class MultiLabel(Target):
             raise problems.fail(
                 f"the {len(rows)} rows have {found}; expected at least two labels in column"
                 f" {self.columns.labels!r} (for one label or its absence, use problemType SingleLabel with two labels)"
+            )
+        if len(rows) > 1 and all(set(row["label"]) == set(seen) for row in rows):
+            hint = f"; {FLAGS_HINT}" if set(seen) <= FLAG_NAMES else ""
+            raise problems.fail(
+                f"all {len(rows)} rows have the same labels, {', '.join(seen[:10])}, so nothing can be learnt{hint}"
             )
         labels = tuple(self.options.labels or seen)
         check_weights(self.options.class_weights, labels)
@@ -98,9 +109,25 @@ class MultiLabel(Target):
         """Return the labels in one line."""
         return ", ".join(label) or NO_LABEL
 
-    def _parts(self, text: str) -> list[str]:
+    def _parts(self, text: str, column: str) -> Any:
+        """Return what stands in a text: a list, as JSON or as Python prints it, or labels with separators."""
+        if looks_structured(text):
+            return parsed(text, column, LIST_SHAPE)
         separator = self.options.label_separator or DEFAULT_SEPARATOR
         return text.split(separator) if text.strip() else []
+
+
+def _are_flags(parts: list[Any], named: list[str] | None) -> bool:
+    """Tell whether a row has 0 or 1 for each of the labels that the spec names."""
+    numbers = all(isinstance(part, int | float) and part in (0, 1) for part in parts)
+    return numbers and bool(named) and len(parts) == len(named or ()) and not FLAG_NAMES & set(named or ())
+
+
+def _name(part: Any, column: str) -> str:
+    name = label_text(part, column)
+    if not name:
+        raise RowError(column, f"{show(part)} as a label", "texts in quotes, each a label's name")
+    return name
 
 
 def _counts(encoded: Sequence[list[float]], labels: Labels) -> list[int]:

@@ -17,7 +17,7 @@ from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_
 from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
 from finetune_trainer.tasks.text_column import required_text
-from finetune_trainer.tasks.tools import checked_tools
+from finetune_trainer.tasks.tools import checked_tools, with_own_arguments
 
 
 class SFT(LanguageRecipe):
@@ -34,7 +34,9 @@ class SFT(LanguageRecipe):
         if columns.messages in values and self.template is None:
             messages = checked_messages(values[columns.messages], columns.messages)
             tools = checked_tools(values.get(columns.tools), columns.tools)
-            return {"messages": messages, "tools": tools} if tools else {"messages": messages}
+            return (
+                {"messages": with_own_arguments(messages, tools), "tools": tools} if tools else {"messages": messages}
+            )
         if self._options.assistant_only_loss:
             words = f"is for chats, which stand in a column {columns.messages!r} and need no spec.dataset.template"
             raise BadSpec(f"{ASSISTANT_ONLY_FIELD} {words}; remove it for prompts", ASSISTANT_ONLY_FIELD)

@@ -28,11 +28,11 @@ class SingleLabel(Target):
         """Return the label: a text, or a whole number as one."""
         column = self.columns.label
         value = value_of(values, column, "label")
-        label = label_text(value)
-        if label is None:
-            raise RowError(column, show(value), "text in quotes")
-        if not label:
+        label = label_text(value, column)
+        if value is None or label == "":
             raise RowError(column, "nothing", "a label; remove the row if there is none")
+        if label is None:
+            raise RowError(column, show(value), "a label: text in quotes, or a whole number")
         check_known(label, labels or tuple(self.options.labels or ()), column)
         return label
 

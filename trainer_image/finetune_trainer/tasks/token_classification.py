@@ -6,7 +6,9 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.token_classification import TokenClassificationOptions
+from finetune_trainer.data.class_names import Nameless
 from finetune_trainer.data.problems import Problems, RowError, show
+from finetune_trainer.data.structured import list_in
 from finetune_trainer.data.template import FIELD as TEMPLATE_FIELD
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.limits import usable_length
@@ -190,12 +192,15 @@ def _with_later_subwords(
 
 
 def _texts(values: dict[str, Any], column: str, field: str) -> list[str]:
-    """Return a column's texts: a list of them, or one text with blanks between."""
+    """Return a column's texts: a list of them, which may stand in a text, or one text with blanks between."""
     value = value_of(values, column, field)
-    texts = value.split() if isinstance(value, str) else value
+    listed = list_in(value)
+    texts = listed.split() if isinstance(listed, str) else listed
     if not isinstance(texts, list):
         raise RowError(column, show(value), "a list of texts")
     for number, text in enumerate(texts, 1):
+        if isinstance(text, Nameless):
+            raise RowError(column, f"{text} as item {number}, which stands for no class of the file", "a class's name")
         if not isinstance(text, str) or not text.strip():
             raise RowError(column, f"{show(text)} as item {number}", "texts in quotes, none of them empty")
     return texts

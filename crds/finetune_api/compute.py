@@ -1,64 +1,49 @@
 """`spec.compute`: where the training runs and what it may use."""
 
-from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.schema import ApiModel, LabelValue, ObjectName, Quantity, Rule, at_least
+from finetune_api.pod import PodOptions
+from finetune_api.schema import Quantity, Rule, at_least
 
-LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 RESOURCE_NAME = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$"
 ImageName = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\s]+$")]
 
 
-class TolerationOperator(StrEnum):
-    """How a toleration matches."""
-
-    EQUAL = "Equal"
-    EXISTS = "Exists"
-
-
-class TaintEffect(StrEnum):
-    """Which taints a toleration matches."""
-
-    NO_SCHEDULE = "NoSchedule"
-    PREFER_NO_SCHEDULE = "PreferNoSchedule"
-    NO_EXECUTE = "NoExecute"
-
-
-class Toleration(ApiModel):
-    """A pod toleration, as in core/v1."""
-
-    rules = (
-        Rule(
-            "has(self.key) || (has(self.operator) && self.operator == 'Exists')", "without a key needs operator: Exists"
-        ),
-        Rule(
-            "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
-            "is only for operator Equal",
-            field_path=".value",
-        ),
-        Rule(
-            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-            "is only for effect: NoExecute",
-            field_path=".tolerationSeconds",
-        ),
+def limit_covers(resource: str, field: str) -> Rule:
+    """Return the rule that a limit is no less than what the field requests of the resource."""
+    limit = f"string(self.limits['{resource}'])"
+    is_told = f"has(self.limits) && '{resource}' in self.limits && has(self.{field}) && isQuantity({limit})"
+    enough = f"quantity({limit}).compareTo(quantity(string(self.{field}))) >= 0"
+    return Rule(
+        f"!({is_told} && isQuantity(string(self.{field}))) || {enough}",
+        f"must not have less {resource} than {field} requests",
+        field_path=".limits",
     )
 
-    key: str | None = Field(None, max_length=317, description="Taint key; unset with Exists matches every key.")
-    operator: TolerationOperator | None = Field(None, description="Equal (the default) or Exists.")
-    value: str | None = Field(None, max_length=63, description="Taint value, for Equal.")
-    effect: TaintEffect | None = Field(None, description="Taint effect; unset matches all.")
-    toleration_seconds: int | None = Field(None, ge=0, description="Seconds to stay on a NoExecute taint.")
 
-
-class PodPlacement(ApiModel):
+class PodPlacement(PodOptions):
     """What the pods ask of a node; shared by training and serving."""
 
     rules = (
         at_least("cpu", "1m", "must be an amount of CPUs, such as 2 or 500m"),
         at_least("memory", "64Mi", "must be an amount of memory of at least 64Mi, with its unit, such as 8Gi"),
+        *PodOptions.rules,
+        limit_covers("cpu", "cpu"),
+        limit_covers("memory", "memory"),
+        limit_covers("ephemeral-storage", "ephemeralStorage"),
+        Rule(
+            "!has(self.limits) || !(self.gpuResourceName in self.limits)",
+            "must not have the GPU's resource: gpus is its request and its limit",
+            field_path=".limits",
+        ),
+        Rule(
+            "!has(self.sharedMemory) || !isQuantity(string(self.sharedMemory)) || !isQuantity(string(self.memory)) ||"
+            " quantity(string(self.sharedMemory)).compareTo(quantity(string(self.memory))) <= 0",
+            "must not be above memory, of which it is a part",
+            field_path=".sharedMemory",
+        ),
     )
 
     gpus: int = Field(0, ge=0, le=1, description="GPUs per pod: none, or one.")
@@ -70,13 +55,7 @@ class PodPlacement(ApiModel):
         description="Extended resource that a GPU is counted as.",
     )
     cpu: Quantity = Field("1", description="CPU request, such as 2 or 500m.")
-    memory: Quantity = Field("4Gi", description="Memory request and limit, such as 8Gi.")
-    node_selector: dict[LabelKey, LabelValue] | None = Field(
-        None, max_length=32, description="Labels that a node must have."
-    )
-    tolerations: list[Toleration] | None = Field(None, max_length=32, description="Taints that are tolerated.")
-    priority_class_name: ObjectName | None = Field(None, description="PriorityClass of the pods.")
-    runtime_class_name: ObjectName | None = Field(None, description="RuntimeClass of the pods, such as nvidia.")
+    memory: Quantity = Field("4Gi", description="Memory request, such as 8Gi; also the limit, unless limits says more.")
     image: ImageName | None = Field(
         None, description="Image to run instead of the trainer image that the operator was installed with."
     )

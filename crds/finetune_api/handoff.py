@@ -10,11 +10,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.compute import ComputeSpec
 from finetune_api.failures import FailureClass
 from finetune_api.inputs import TrainingInputs
 from finetune_api.output import OutputSpec
-from finetune_api.schema import Tolerant
+from finetune_api.schema import Quantity, Tolerant
 
 HANDOFF_VERSION = 1
 
@@ -27,6 +26,9 @@ VOLUMES_DIRECTORY = PurePosixPath("/volumes")
 """Holds one folder per PersistentVolumeClaim that a pvc:// URI names."""
 CODE_DIRECTORY = PurePosixPath("/etc/finetune/code")
 """Holds the user's own code, a file for each name in `TrainingInputs.code`."""
+CA_BUNDLE_FILE = PurePosixPath("/etc/finetune/ca/ca-bundle.crt")
+"""The certificates of trusted authorities, where spec.compute.caBundle or spec.serving.caBundle names some."""
+SHARED_MEMORY_DIRECTORY = PurePosixPath("/dev/shm")  # noqa: S108
 WORKSPACE_DIRECTORY = PurePosixPath("/workspace")
 SCRATCH_DIRECTORY = PurePosixPath("/scratch")
 """The one writable folder besides the workspace: TMPDIR and HOME."""
@@ -67,6 +69,14 @@ class ResolvedSource(Tolerant):
     digest: str
 
 
+class RunResources(Tolerant):
+    """What the trainer may use; where its pod runs is not its business."""
+
+    gpus: int = 0
+    cpu: Quantity = "1"
+    memory: Quantity = "4Gi"
+
+
 class RunRequest(TrainingInputs):
     """The job file: the resource's training inputs, as the API server defaulted them.
 
@@ -80,7 +90,7 @@ class RunRequest(TrainingInputs):
     name: str
     uid: str
     run_id: str
-    compute: ComputeSpec = ComputeSpec()
+    compute: RunResources = RunResources()
     output: OutputSpec
     sources: dict[str, ResolvedSource] = {}
 

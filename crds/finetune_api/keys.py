@@ -19,6 +19,10 @@ ANNOTATION_DIGEST = f"{GROUP}/artifact-digest"
 ANNOTATION_APPLIED = f"{GROUP}/applied"
 """Digest of the manifest that a child was applied from, so that a removed field is noticed too."""
 
+OWN_PREFIXES = (f"{GROUP}/", "app.kubernetes.io/", "batch.kubernetes.io/")
+"""How the keys begin of labels that the operator and the controllers set on pods."""
+POD_LABELS_OF_CONTROLLERS = ("job-name", "controller-uid", "pod-template-hash")
+
 
 class Component(StrEnum):
     """Value of the component label: what a child is for."""

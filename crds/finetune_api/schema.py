@@ -67,6 +67,8 @@ class Tolerant(ApiModel):
 DNS_SUBDOMAIN = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$"
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBDOMAIN)]
+DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$")]
+"""A key of a ConfigMap or a Secret."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 Quantity = Annotated[
     int | str,
@@ -78,7 +80,6 @@ Quantity = Annotated[
         }
     ),
 ]
-LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$")]
 Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 
 

@@ -2,7 +2,7 @@
 
 import json
 
-from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest
+from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest, RunResources
 from finetune_api.inputs import TrainingInputs
 from finetune_api.keys import Component
 from finetune_operator.desired.metadata import child, run_name
@@ -13,12 +13,13 @@ from finetune_operator.kinds import CONFIG_MAP, Manifest
 def run_request(job: FineTuneJob) -> RunRequest:
     """Return what the trainer is to do. It holds references to Secrets, never their content."""
     inputs = {name: getattr(job.spec, name) for name in TrainingInputs.model_fields}
+    compute = job.spec.compute
     return RunRequest(
         namespace=job.namespace,
         name=job.name,
         uid=job.uid,
         run_id=job.run_id,
-        compute=job.spec.compute,
+        compute=RunResources(gpus=compute.gpus, cpu=compute.cpu, memory=compute.memory),
         output=job.spec.output,
         sources={
             source.field: ResolvedSource(job=source.job, run=source.run, uri=source.uri, digest=source.digest)

@@ -5,7 +5,6 @@ from pathlib import PurePosixPath
 from finetune_api.handoff import SCRATCH_DIRECTORY, SERVED_MODEL_DIRECTORY, SERVING_PORT, VOLUMES_DIRECTORY
 from finetune_api.keys import (
     ANNOTATION_DIGEST,
-    ANNOTATION_JOB_NAME,
     LABEL_COMPONENT,
     LABEL_JOB_UID,
     LABEL_RUN,
@@ -13,9 +12,10 @@ from finetune_api.keys import (
 )
 from finetune_api.sources import Source, parse_source
 from finetune_api.status import ArtifactStatus
-from finetune_operator.desired.metadata import child, deployment_name, labels
-from finetune_operator.desired.pod import CONTAINER_SECURITY, ENVIRONMENT, Volumes, pod_spec, resources
+from finetune_operator.desired.metadata import child, deployment_name
+from finetune_operator.desired.pod import container, pod_metadata, pod_spec
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import DEPLOYMENT, Manifest
 
 FETCH = "fetch"
@@ -35,12 +35,14 @@ def deployment(job: FineTuneJob, artifact: ArtifactStatus, trainer_image: str) -
     annotations = {ANNOTATION_DIGEST: artifact.digest}
     volumes = serving_volumes(job, artifact)
     template = {
-        "metadata": {
-            "labels": labels(job, Component.SERVING, artifact.run),
-            "annotations": {ANNOTATION_JOB_NAME: job.name, **annotations},
+        "metadata": pod_metadata(job, serving, Component.SERVING, artifact.run, annotations),
+        "spec": {
+            **pod_spec(serving, volumes, selector(job, artifact.run)),
+            **_containers(job, artifact, serving.image or trainer_image, volumes),
         },
-        "spec": {**pod_spec(serving, volumes), **_containers(job, artifact, serving.image or trainer_image, volumes)},
     }
+    if serving.termination_grace_period_seconds:
+        template["spec"]["terminationGracePeriodSeconds"] = serving.termination_grace_period_seconds
     spec = {
         "replicas": serving.replicas,
         "selector": {"matchLabels": selector(job, artifact.run)},
@@ -57,6 +59,7 @@ def serving_volumes(job: FineTuneJob, artifact: ArtifactStatus) -> Volumes:
     """Return the volumes: scratch space, the model's place, and the credentials to fetch it."""
     volumes = Volumes()
     volumes.add_scratch("scratch", SCRATCH_DIRECTORY)
+    volumes.add_options(job.spec.serving)
     source = parse_source(artifact.uri)
     if source.scheme == "pvc":
         volumes.add_claims({source.container: False})
@@ -77,12 +80,9 @@ def model_path(source: Source) -> PurePosixPath:
 def _containers(job: FineTuneJob, artifact: ArtifactStatus, image: str, volumes: Volumes) -> Manifest:
     source = parse_source(artifact.uri)
     common: Manifest = {
+        **container(job.spec.serving, volumes),
         "image": image,
         "command": COMMAND,
-        "env": ENVIRONMENT,
-        "resources": resources(job.spec.serving),
-        "securityContext": CONTAINER_SECURITY,
-        "volumeMounts": volumes.mounts,
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
     server = {

@@ -1,99 +1,105 @@
-"""What the training and the serving pods have in common: placement, security, volumes."""
-
-from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+"""What the training and the serving pods have in common: placement, security, resources."""
 
 from finetune_api.compute import PodPlacement
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.handoff import CODE_DIRECTORY, SCRATCH_DIRECTORY, SECRETS_DIRECTORY, VOLUMES_DIRECTORY
+from finetune_api.keys import ANNOTATION_JOB_NAME, Component
+from finetune_api.pod import Identity, PodOptions, PodSecurity
+from finetune_api.quantity import amount
+from finetune_operator.desired.environment import environment
+from finetune_operator.desired.metadata import labels
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import Manifest
 
 USER_ID = 1000
-SECRET_MODE = 0o440
-
-POD_SECURITY: Manifest = {
-    "runAsNonRoot": True,
-    "runAsUser": USER_ID,
-    "runAsGroup": USER_ID,
-    "fsGroup": USER_ID,
-    # Checkpoints are large: do not walk the whole volume at every start.
-    "fsGroupChangePolicy": "OnRootMismatch",
-    "seccompProfile": {"type": "RuntimeDefault"},
-}
 CONTAINER_SECURITY: Manifest = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-ENVIRONMENT = [
-    {"name": "HOME", "value": str(SCRATCH_DIRECTORY)},
-    {"name": "TMPDIR", "value": str(SCRATCH_DIRECTORY)},
-    # Threads that spin while they wait cost three times the CPU on a node that others use, too.
-    {"name": "OMP_WAIT_POLICY", "value": "PASSIVE"},
-]
+PLACEMENT = (
+    "node_selector",
+    "tolerations",
+    "affinity",
+    "scheduler_name",
+    "priority_class_name",
+    "runtime_class_name",
+    "image_pull_secrets",
+)
+"""Options that a pod's spec takes as they are."""
 
 
-@dataclass
-class Volumes:
-    """Volumes of a pod and where its containers mount them."""
+def pod_metadata(
+    job: FineTuneJob, options: PodOptions, component: Component, run_id: str, annotations: dict[str, str]
+) -> Manifest:
+    """Return the pods' labels and annotations. The operator finds its pods by its own, so those win."""
+    return {
+        "labels": {**(options.labels or {}), **labels(job, component, run_id)},
+        "annotations": {**(options.annotations or {}), ANNOTATION_JOB_NAME: job.name, **annotations},
+    }
 
-    volumes: list[Manifest] = field(default_factory=list)
-    mounts: list[Manifest] = field(default_factory=list)
 
-    def add(self, name: str, source: Manifest, path: PurePosixPath, *, read_only: bool) -> None:
-        """Add a volume, mounted at `path`."""
-        self.volumes.append({"name": name, **source})
-        mount: Manifest = {"name": name, "mountPath": str(path)}
-        self.mounts.append({**mount, "readOnly": True} if read_only else mount)
-
-    def add_scratch(self, name: str, path: PurePosixPath) -> None:
-        """Add an empty folder that lives as long as the pod."""
-        self.add(name, {"emptyDir": {}}, path, read_only=False)
-
-    def add_secret(self, folder: str, secret_name: str) -> None:
-        """Add the Secret of a model, the dataset or the output in a folder of its own: one file per key."""
-        source = {"secret": {"secretName": secret_name, "defaultMode": SECRET_MODE}}
-        self.add(f"secret-{folder}", source, SECRETS_DIRECTORY / folder, read_only=True)
-
-    def add_code(self, files: dict[str, ConfigMapKeyRef]) -> None:
-        """Add the user's own code: one folder with a file of each name."""
-        sources = [
-            {"configMap": {"name": place.name, "items": [{"key": place.key, "path": name}]}}
-            for name, place in sorted(files.items())
-        ]
-        if sources:
-            self.add("code", {"projected": {"sources": sources}}, CODE_DIRECTORY, read_only=True)
-
-    def add_claims(self, claims: dict[str, bool]) -> None:
-        """Add claims that pvc:// URIs name; the values say whether they are written to."""
-        for index, (claim, written) in enumerate(sorted(claims.items())):
-            source = {"persistentVolumeClaim": {"claimName": claim}}
-            self.add(f"claim-{index}", source, VOLUMES_DIRECTORY / claim, read_only=not written)
+def container(placement: PodPlacement, volumes: Volumes) -> Manifest:
+    """Return what all containers have in common: environment, resources, security, mounts."""
+    return {
+        **environment(placement),
+        "resources": resources(placement),
+        "securityContext": CONTAINER_SECURITY,
+        "volumeMounts": volumes.mounts,
+    }
 
 
 def resources(placement: PodPlacement) -> Manifest:
-    """Return requests and limits. Memory and GPUs are limited to what is asked for; the CPU may burst."""
+    """Return requests and limits: what is asked for, with the limits that are given; the CPU may burst without one."""
     requests: Manifest = {"cpu": str(placement.cpu), "memory": str(placement.memory)}
-    limits: Manifest = {"memory": str(placement.memory)}
+    if placement.ephemeral_storage is not None:
+        requests["ephemeral-storage"] = str(placement.ephemeral_storage)
     if placement.gpus:
-        requests[placement.gpu_resource_name] = limits[placement.gpu_resource_name] = str(placement.gpus)
+        requests[placement.gpu_resource_name] = str(placement.gpus)
+    limits = {name: asked for name, asked in requests.items() if name != "cpu"}
+    for name, limit in (placement.limits or {}).items():
+        # A default of the chart may be less than what a job asks for.
+        if name not in requests or amount(limit) >= amount(requests[name]):
+            limits[name] = str(limit)
     return {"requests": requests, "limits": limits}
 
 
-def pod_spec(placement: PodPlacement, volumes: Volumes) -> Manifest:
-    """Return a pod's spec without its containers: placement, security and volumes; no token of the API server."""
+def pod_spec(placement: PodPlacement, volumes: Volumes, peers: dict[str, str]) -> Manifest:
+    """Return a pod's spec without its containers: placement, security and volumes; no token of the API server.
+
+    peers: labels of the pods that it spreads among, where a constraint names none.
+    """
     spec: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "securityContext": POD_SECURITY,
+        "securityContext": pod_security(placement.security_context or PodSecurity()),
         "volumes": volumes.volumes,
     }
-    if placement.node_selector:
-        spec["nodeSelector"] = dict(placement.node_selector)
-    if placement.tolerations:
-        spec["tolerations"] = [toleration.to_wire() for toleration in placement.tolerations]
-    if placement.priority_class_name:
-        spec["priorityClassName"] = placement.priority_class_name
-    if placement.runtime_class_name:
-        spec["runtimeClassName"] = placement.runtime_class_name
+    wire = placement.to_wire()
+    for name in PLACEMENT:
+        alias = PodOptions.model_fields[name].alias or name
+        if wire.get(alias):
+            spec[alias] = wire[alias]
+    if placement.topology_spread_constraints:
+        counted = {"labelSelector": {"matchLabels": peers}}
+        spec["topologySpreadConstraints"] = [
+            counted | constraint.to_wire() for constraint in placement.topology_spread_constraints
+        ]
+    if placement.service_account_name:
+        # Both names of the field: one that is left behind would come back as the other.
+        spec |= dict.fromkeys(("serviceAccountName", "serviceAccount"), placement.service_account_name)
     return spec
+
+
+def pod_security(security: PodSecurity) -> Manifest:
+    """Return the pod's security context: as the restricted Pod Security Standard wants it, whatever is chosen."""
+    chosen = security.to_wire()
+    identity = chosen.pop("identity")
+    fixed = {} if identity == Identity.ASSIGNED else dict.fromkeys(("runAsUser", "runAsGroup", "fsGroup"), USER_ID)
+    return {
+        "runAsNonRoot": True,
+        **fixed,
+        **chosen,
+        # Checkpoints are large: do not walk the whole volume at every start.
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }

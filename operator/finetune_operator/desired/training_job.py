@@ -8,32 +8,33 @@ from finetune_api.handoff import (
     TERMINATION_LOG,
     WORKSPACE_DIRECTORY,
 )
-from finetune_api.keys import ANNOTATION_JOB_NAME, ANNOTATION_LAUNCH, Component
+from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_COMPONENT, LABEL_PART_OF, Component
 from finetune_operator.desired.inputs import claims, secrets
-from finetune_operator.desired.metadata import child, labels, run_name, workspace_name
-from finetune_operator.desired.pod import CONTAINER_SECURITY, ENVIRONMENT, Volumes, pod_spec, resources
+from finetune_operator.desired.metadata import APPLICATION, child, run_name, workspace_name
+from finetune_operator.desired.pod import container, pod_metadata, pod_spec
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import JOB, Manifest
 
 TRAINER = "trainer"
 GRACE_SECONDS = 120
-"""Time that a pod has to write a checkpoint after SIGTERM."""
+"""Time that a pod has to write a checkpoint after SIGTERM, unless the spec says otherwise."""
+PEERS = {LABEL_COMPONENT: Component.TRAINING.value, LABEL_PART_OF: APPLICATION}
+"""The training pods of all jobs."""
 
 
 def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
     """Return the Job of the run that the spec asks for."""
     name = run_name(job, job.run_id)
     annotations = {ANNOTATION_LAUNCH: job.launch}
+    compute = job.spec.compute
     volumes = training_volumes(job)
     template = {
-        "metadata": {
-            "labels": labels(job, Component.TRAINING, job.run_id),
-            "annotations": {ANNOTATION_JOB_NAME: job.name, **annotations},
-        },
+        "metadata": pod_metadata(job, compute, Component.TRAINING, job.run_id, annotations),
         "spec": {
-            **pod_spec(job.spec.compute, volumes),
+            **pod_spec(compute, volumes, PEERS),
             "restartPolicy": "Never",
-            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "terminationGracePeriodSeconds": compute.termination_grace_period_seconds or GRACE_SECONDS,
             "containers": [trainer_container(job, trainer_image, volumes)],
         },
     }
@@ -62,17 +63,14 @@ def mutable_fields(job: FineTuneJob) -> Manifest:
 def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) -> Manifest:
     """Return the one container of the training pod."""
     return {
+        **container(job.spec.compute, volumes),
         "name": TRAINER,
         "image": job.spec.compute.image or trainer_image,
         "command": ["python", "-m", "finetune_trainer"],
         "args": ["run", str(JOB_FILE), "--workspace", str(WORKSPACE_DIRECTORY)],
-        "env": ENVIRONMENT,
         "ports": [{"name": "progress", "containerPort": PROGRESS_PORT, "protocol": "TCP"}],
-        "resources": resources(job.spec.compute),
-        "securityContext": CONTAINER_SECURITY,
         "terminationMessagePath": str(TERMINATION_LOG),
         "terminationMessagePolicy": "File",
-        "volumeMounts": volumes.mounts,
     }
 
 
@@ -87,6 +85,7 @@ def training_volumes(job: FineTuneJob) -> Volumes:
         volumes.add_secret(secret.folder, secret.name)
     volumes.add_code({name: place for name, (_, place) in job.spec.code.items()})
     volumes.add_claims(claims(job))
+    volumes.add_options(job.spec.compute)
     return volumes
 
 

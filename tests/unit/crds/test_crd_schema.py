@@ -64,7 +64,7 @@ def test_every_string_is_bounded():
 
 def test_every_quantity_is_bounded():
     quantities = [node for _, node in BLOCKS if node.get("x-kubernetes-int-or-string")]
-    assert len(quantities) == 5
+    assert len(quantities) == 11
     assert all(node["maxLength"] == 32 and "type" not in node for node in quantities)
 
 

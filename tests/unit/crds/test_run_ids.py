@@ -79,6 +79,7 @@ def test_spelling_out_a_default_is_the_same_run(change: dict[str, Any]):
         {"dataset": {"secretRef": {"name": "rotated"}}},
         {"output": {"secretRef": {"name": "rotated"}, "destination": "s3://elsewhere/tuned"}},
         {"compute": {"memory": "64Gi", "gpus": 1, "nodeSelector": {"zone": "a"}}},
+        {"compute": {"serviceAccountName": "cloud", "env": [{"name": "A", "value": "B"}]}},
         {"storage": {"size": "100Gi"}},
         {"serving": {"enabled": True, "replicas": 3}},
         {"suspend": True},
@@ -118,6 +119,8 @@ def test_every_training_input_makes_a_run_of_its_own(change: dict[str, Any]):
     "change",
     [
         {"compute": {"memory": "64Gi"}},
+        {"compute": {"serviceAccountName": "cloud"}},
+        {"compute": {"env": [{"name": "A", "value": "B"}]}},
         {"storage": {"size": "100Gi"}},
         {"output": {"destination": "s3://elsewhere/tuned"}},
         {"output": {"secretRef": {"name": "rotated"}}},

@@ -1,19 +1,27 @@
 """What Kopf is used for: watching. Each event goes into the cache, and its FineTuneJob's key into the queue."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Protocol
 
 import kopf
 
 from finetune_api.keys import LABEL_MANAGED_BY, MANAGED_BY
+from finetune_operator.cluster.absence import take_leave
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.connection import Credentials
 from finetune_operator.cluster.key import Key
+from finetune_operator.cluster.port import Cluster
+from finetune_operator.errors import ClusterError
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
+from finetune_operator.manifests import name_of, version_of
+
+logger = logging.getLogger(__name__)
 
 WATCH_BACKOFFS = (1, 1, 2, 3, 5, 8, 13)
 LONGEST_WATCH_BACKOFF_SECONDS = 15
+END_TIMEOUT_SECONDS = 2.0
 
 
 class Enqueue(Protocol):
@@ -64,12 +72,12 @@ def watch_settings() -> kopf.OperatorSettings:
 
 
 def watch_registry(
-    cache: Cache, enqueue: Enqueue, login: Callable[[], Awaitable[Credentials]]
+    cluster: Cluster, cache: Cache, enqueue: Enqueue, login: Callable[[], Awaitable[Credentials]]
 ) -> kopf.OperatorRegistry:
     """Return the handlers: one per watched kind, and the login that shares the client's credentials."""
     registry = kopf.OperatorRegistry()
     for kind in (FINETUNE_JOB, *CHILDREN):
-        handler = _handler(kind, cache, enqueue)
+        handler = _handler(kind, cluster, cache, enqueue)
         kopf.on.event(kind.group, kind.version, kind.plural, id=kind.plural, registry=registry)(handler)
 
     @kopf.on.login(registry=registry)
@@ -92,10 +100,12 @@ def watch_registry(
 async def watch_for_ever(
     registry: kopf.OperatorRegistry,
     namespaces: tuple[str, ...],
-    ignored: set[asyncio.Task[Any]],
     take_signals: Callable[[], None],
 ) -> None:
-    """Watch until cancelled, or until a watch cannot go on. Kopf cancels what runs then, except `ignored`."""
+    """Watch until cancelled, or until a watch cannot go on, whose error is raised.
+
+    Kopf's own way to run its tasks ends with cancelling every task of the process that is younger than they are.
+    """
     tasks = await kopf.spawn_tasks(
         registry=registry,
         settings=watch_settings(),
@@ -105,18 +115,32 @@ async def watch_for_ever(
     )
     # Kopf has taken the signals over; the caller has more to end than Kopf knows of.
     take_signals()
-    await kopf.run_tasks(tasks, ignored=ignored)
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.gather(*done)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=END_TIMEOUT_SECONDS)
 
 
-def _handler(kind: Kind, cache: Cache, enqueue: Enqueue) -> Callable[..., Awaitable[None]]:
+def _handler(kind: Kind, cluster: Cluster, cache: Cache, enqueue: Enqueue) -> Callable[..., Awaitable[None]]:
     async def on_event(event: Manifest, **_: Any) -> None:
         manifest = {**event["object"], "apiVersion": kind.api_version, "kind": kind.kind}
         key = cache.key_of(manifest)
         if event["type"] == "DELETED":
-            cache.remove(manifest)
+            await _take_leave(cluster, cache, manifest)
         elif not cache.put(manifest):
             return
         if key is not None:
             enqueue(key, first=kind == FINETUNE_JOB and not (manifest.get("status") or {}).get("phase"))
 
     return on_event
+
+
+async def _take_leave(cluster: Cluster, cache: Cache, manifest: Manifest) -> None:
+    try:
+        await take_leave(cluster, cache, manifest, version_of(manifest))
+    except ClusterError as error:
+        # It stays known until the next resync: believing it gone could make a second training Job.
+        logger.info("deletion not confirmed kind=%s name=%s why=%s", manifest["kind"], name_of(manifest), error)

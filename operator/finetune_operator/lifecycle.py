@@ -10,9 +10,10 @@ from typing import Any
 from finetune_operator import endpoints, metrics
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.client import ApiServer
+from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.lease import LeaseLock, Seat, election
 from finetune_operator.cluster.progress import ProgressBoard
-from finetune_operator.errors import ClusterError, NotFound
+from finetune_operator.errors import ClusterError
 from finetune_operator.handlers import watch_for_ever, watch_registry
 from finetune_operator.reconcile.queue import WorkQueue
 from finetune_operator.reconcile.reconciler import Reconciler
@@ -36,10 +37,10 @@ class Operator:
         self._server = server
         self._take_signals = take_signals
         self._queue = WorkQueue()
-        self._cache = Cache(self._queue.add)
-        self._board = ProgressBoard(settings.progress_interval_seconds, self._queue.add)
+        self._cache = Cache(self._enqueue)
+        self._board = ProgressBoard(settings.progress_interval_seconds, self._enqueue)
         self._heartbeat = Heartbeat()
-        self._resync = Resync(server, self._cache, self._queue.add, settings.namespaces, self._heartbeat.beat)
+        self._resync = Resync(server, self._cache, self._enqueue, settings.namespaces, self._heartbeat.beat)
         policy = Policy(
             settings.trainer_image, settings.pending_interval_seconds, allows_custom_code=settings.custom_code
         )
@@ -91,31 +92,39 @@ class Operator:
 
     async def _work(self) -> None:
         """List everything, then watch and reconcile until cancelled."""
-        await self._fill()
+        while not await self._resync.fill():
+            await asyncio.sleep(RETRY_SECONDS)
         parts = [
             *(self._queue.work_for_ever(self._reconciler.reconcile) for _ in range(self._settings.workers)),
+            self._resync.fill_for_ever(RETRY_SECONDS),
             self._resync.repeat_for_ever(self._settings.resync_interval_seconds),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
-        registry = watch_registry(self._cache, self._queue.add, self._server.credentials)
         try:
-            await watch_for_ever(registry, self._settings.namespaces, asyncio.all_tasks(), self._take_signals)
+            while True:
+                await self._watch()
         finally:
             await _cancel(*tasks)
             await self._board.close()
 
-    async def _fill(self) -> None:
-        """List everything once; wait for a server that does not answer yet, or does not know the kind yet."""
-        while True:
-            try:
-                await self._resync.fill()
-            except NotFound:
-                logger.error("the CRD finetunejobs.finetune.dev is not installed; install it with the Helm chart")
-            except ClusterError as error:
-                logger.error("cannot list why=%s", error)
-            else:
-                return
-            await asyncio.sleep(RETRY_SECONDS)
+    async def _watch(self) -> None:
+        """Watch until cancelled, or until the API server's history has gone back, which no watch survives."""
+        registry = watch_registry(self._server, self._cache, self._enqueue, self._server.credentials)
+        self._resync.restored.clear()
+        restored = asyncio.create_task(self._resync.restored.wait(), name="restored")
+        watching = watch_for_ever(registry, self._settings.namespaces, self._take_signals)
+        watches = asyncio.create_task(watching, name="watches")
+        try:
+            await asyncio.wait({restored, watches}, return_when=asyncio.FIRST_COMPLETED)
+            if watches.done():
+                await watches
+        finally:
+            await _cancel(restored, watches)
+
+    def _enqueue(self, key: Key, *, first: bool = False) -> None:
+        """Have a FineTuneJob looked at, unless it is not known yet what else is in its namespace."""
+        if self._resync.is_filled(key.namespace):
+            self._queue.add(key, first=first)
 
 
 async def _release(lock: LeaseLock, campaign: asyncio.Task[Any]) -> None:

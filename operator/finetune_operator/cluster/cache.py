@@ -8,13 +8,23 @@ from finetune_operator.chains import SourceView, view_of
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.source_index import SourceIndex
 from finetune_operator.kinds import FINETUNE_JOB, JOB, POD, Kind, Manifest, kind_of
-from finetune_operator.manifests import annotation_of, name_of, namespace_of, owner_uid, uid_of, version_of
+from finetune_operator.manifests import (
+    annotation_of,
+    controller_of,
+    name_of,
+    namespace_of,
+    owner_uid,
+    uid_of,
+    version_of,
+)
 
 REMEMBERED_DELETIONS = 20_000
 
 
 class Cache:
     """Objects by uid, indexed by the FineTuneJob that they belong to. The newest resourceVersion wins.
+
+    That goes for deletions, too: a watch by labels tells of a deletion when a label goes, and the object lives on.
 
     on_source_change: called with each FineTuneJob that reads the model of one that has changed for it.
     """
@@ -24,15 +34,17 @@ class Cache:
         self._objects: dict[str, Manifest] = {}
         self._resources: dict[Key, str] = {}
         self._children: dict[str, set[str]] = {}
+        self._owners: dict[str, str] = {}
         self._departed: dict[str, dict[str, Manifest]] = {}
-        self._deleted: OrderedDict[str, None] = OrderedDict()
+        self._deleted: OrderedDict[str, int] = OrderedDict()
 
     def put(self, manifest: Manifest) -> bool:
-        """Store the object; return whether it is newer than what was known."""
-        uid = uid_of(manifest)
+        """Store the object; return whether it is newer than what was known, be that its deletion."""
+        uid, version = uid_of(manifest), version_of(manifest)
         known = self._objects.get(uid)
-        if uid in self._deleted or (known is not None and version_of(known) >= version_of(manifest)):
+        if version < self._deleted.get(uid, 0) or (known is not None and version_of(known) >= version):
             return False
+        self._deleted.pop(uid, None)
         manifest = {**manifest, "metadata": {**manifest["metadata"]}}
         manifest["metadata"].pop("managedFields", None)
         self._objects[uid] = manifest
@@ -41,13 +53,21 @@ class Cache:
             self._resources[key] = uid
             self._sources.put(key, view_of(manifest))
         else:
-            self._children.setdefault(owner_uid(manifest), set()).add(uid)
+            owner = self._owner(manifest)
+            self._belong(uid, owner)
+            self._departed.get(owner, {}).pop(uid, None)
         return True
 
-    def remove(self, manifest: Manifest) -> None:
-        """Forget the object. Its last words are kept until `forget_departed`."""
+    def remove(self, manifest: Manifest, version: int | None = None) -> None:
+        """Forget the object. Its last words are kept until `forget_departed`.
+
+        version: the object's own, unless given: older states are stale from now on, newer ones bring it back.
+        """
         uid = uid_of(manifest)
-        self._deleted[uid] = None
+        version = version_of(manifest) if version is None else version
+        if version < version_of(self._objects.get(uid, {"metadata": {}})):
+            return
+        self._deleted[uid] = version
         while len(self._deleted) > REMEMBERED_DELETIONS:
             self._deleted.popitem(last=False)
         self._objects.pop(uid, None)
@@ -58,11 +78,19 @@ class Cache:
                 self._sources.put(key, None)
             self._departed.pop(uid, None)
             return
-        self._children.get(owner_uid(manifest), set()).discard(uid)
-        if not self._children.get(owner_uid(manifest)):
-            self._children.pop(owner_uid(manifest), None)
-        if kind_of(manifest) in (JOB, POD) and owner_uid(manifest) in self._objects:
-            self._departed.setdefault(owner_uid(manifest), {})[uid] = manifest
+        owner = self._owner(manifest)
+        self._belong(uid, None)
+        if kind_of(manifest) in (JOB, POD) and owner in self._objects:
+            self._departed.setdefault(owner, {})[uid] = manifest
+
+    def forget(self, manifests: Iterable[Manifest]) -> None:
+        """Drop objects as if they had never been seen, and all deletions: history has begun anew."""
+        for manifest in manifests:
+            uid = uid_of(manifest)
+            owner = self._owners.get(uid, "")
+            self.remove(self._objects.get(uid, manifest))
+            self._departed.pop(owner, None)
+        self._deleted.clear()
 
     def resource(self, key: Key) -> Manifest | None:
         """Return the FineTuneJob of this name."""
@@ -92,9 +120,17 @@ class Cache:
         """Return the FineTuneJob that an object belongs to, None when it belongs to none."""
         if kind_of(manifest) == FINETUNE_JOB:
             return Key(namespace_of(manifest), name_of(manifest))
-        owner = self._objects.get(owner_uid(manifest))
+        owner = self._objects.get(self._owner(manifest))
         name = name_of(owner) if owner else annotation_of(manifest, ANNOTATION_JOB_NAME)
         return Key(namespace_of(manifest), name) if name else None
+
+    def has_owner(self, manifest: Manifest) -> bool:
+        """Whether the FineTuneJob that an object belongs to is known."""
+        return self._owner(manifest) in self._objects
+
+    def deletions(self) -> dict[str, int]:
+        """Return the newest deletions: of which version each is, by uid."""
+        return dict(self._deleted)
 
     def all_keys(self) -> list[Key]:
         """Return the names of all FineTuneJobs."""
@@ -108,3 +144,21 @@ class Cache:
         """Count the FineTuneJobs by phase."""
         resources = (self._objects[uid] for uid in self._resources.values())
         return Counter((resource.get("status") or {}).get("phase") or "Unknown" for resource in resources)
+
+    def _owner(self, manifest: Manifest) -> str:
+        """Return the uid of the FineTuneJob that an object belongs to: a pod by its Job, whatever its labels say."""
+        if kind_of(manifest) != POD:
+            return owner_uid(manifest)
+        made_by = self._objects.get(str((controller_of(manifest) or {}).get("uid")))
+        return owner_uid(made_by) if made_by else self._owners.get(uid_of(manifest)) or owner_uid(manifest)
+
+    def _belong(self, uid: str, owner: str | None) -> None:
+        """Index an object under its owner; None takes it out."""
+        before = self._owners.pop(uid, None)
+        if before is not None and before != owner:
+            self._children[before].discard(uid)
+            if not self._children[before]:
+                del self._children[before]
+        if owner is not None:
+            self._owners[uid] = owner
+            self._children.setdefault(owner, set()).add(uid)

@@ -10,19 +10,21 @@ from kubernetes.aio.client import ApiClient, Configuration
 
 from finetune_api.keys import MANAGED_BY
 from finetune_operator.cluster.connection import Credentials, bearer_token, credentials
+from finetune_operator.cluster.port import Listing
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import EVENT, FINETUNE_JOB, LEASE, Kind, Manifest, kind_of
-from finetune_operator.manifests import name_of, namespace_of, uid_of
+from finetune_operator.manifests import name_of, namespace_of, uid_of, version_of
 from finetune_operator.metrics import API_WRITES
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 LIST_PAGE = 500
 
 PLAIN = "application/json"
+METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
-_ERRORS = {404: NotFound, 410: NotFound, 409: Conflict, 400: Refused, 403: Refused, 422: Refused}
+_ERRORS = {404: NotFound, 409: Conflict, 400: Refused, 403: Refused, 422: Refused}
 
 
 class ApiServer:
@@ -47,18 +49,20 @@ class ApiServer:
         except NotFound:
             return None
 
+    async def snapshot(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
+        """Read all matching objects, and the version of the whole at that moment."""
+        return await self._list(kind.path(namespace), kind, {"labelSelector": labels})
+
+    async def heads(self, kind: Kind, namespace: str, *, labels: str = "") -> list[Manifest]:
+        """Read nothing but the metadata of all matching objects."""
+        return (await self._list(kind.path(namespace), kind, {"labelSelector": labels}, METADATA_ONLY)).items
+
     async def list(
         self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> list[Manifest]:
         """Read all matching objects, page by page, each with its apiVersion and kind."""
-        query = {"limit": LIST_PAGE, "labelSelector": labels, "fieldSelector": fields}
-        found: list[Manifest] = []
-        while True:
-            page = await self._request("GET", kind.path(namespace), query)
-            found += [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page["items"]]
-            query["continue"] = page["metadata"].get("continue", "")
-            if not query["continue"]:
-                return found
+        selectors = {"labelSelector": labels, "fieldSelector": fields}
+        return (await self._list(kind.path(namespace), kind, selectors)).items
 
     async def create(self, manifest: Manifest) -> Manifest:
         """Create an object as the field manager finetune-operator."""
@@ -83,15 +87,16 @@ class ApiServer:
         body = {**resource, "status": status}
         return await self._write("status", resource, path, ("PUT", PLAIN, body), {"fieldManager": MANAGED_BY})
 
-    async def delete(self, live: Manifest) -> None:
-        """Foreground deletion: the object stays visible until its pods are gone."""
+    async def delete(self, live: Manifest) -> Manifest | None:
+        """Foreground deletion: the object stays visible until its pods are gone. Return it as it is now."""
         body = {"propagationPolicy": "Foreground", "preconditions": {"uid": uid_of(live)}}
         path = kind_of(live).path(namespace_of(live), name_of(live))
         try:
-            await self._write("delete", live, path, ("DELETE", PLAIN, body))
+            answer = await self._write("delete", live, path, ("DELETE", PLAIN, body))
         except (NotFound, Conflict):
             # Absent, or a namesake has taken its place: either way this object is gone.
-            return
+            return None
+        return answer if answer.get("kind") == live["kind"] else None
 
     async def record(self, event: Manifest) -> None:
         """Create an Event; its name says what it tells, so a second one is the same."""
@@ -107,6 +112,16 @@ class ApiServer:
     async def replace_lease(self, lease: Manifest) -> Manifest:
         """Write the Lease. Raises Conflict when it has changed since it was read."""
         return await self._request("PUT", LEASE.path(namespace_of(lease), name_of(lease)), body=lease)
+
+    async def _list(self, path: str, kind: Kind, selectors: dict[str, str], accept: str = PLAIN) -> Listing:
+        query = {"limit": LIST_PAGE, **selectors}
+        found: list[Manifest] = []
+        while True:
+            page = await self._request("GET", path, query, accept=accept)
+            found += [{**item, "apiVersion": kind.api_version, "kind": kind.kind} for item in page["items"] or ()]
+            query["continue"] = page["metadata"].get("continue", "")
+            if not query["continue"]:
+                return Listing(found, version_of(page))
 
     async def _write(
         self,
@@ -128,11 +143,13 @@ class ApiServer:
         query: dict[str, Any] | None = None,
         body: Any = None,
         content_type: str = PLAIN,
+        *,
+        accept: str = PLAIN,
     ) -> Manifest:
         """Send one request; raise one of the module's errors unless it succeeds."""
         query = {key: value for key, value in (query or {}).items() if value != ""}
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": MANAGED_BY}
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": MANAGED_BY}
         token = await bearer_token(self._configuration)
         if token:
             headers["Authorization"] = f"Bearer {token}"

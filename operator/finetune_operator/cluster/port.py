@@ -4,9 +4,18 @@ Manifests are plain data. Reads return None or an empty list where nothing is; e
 raises one of `finetune_operator.errors`.
 """
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from finetune_operator.kinds import Kind, Manifest
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Objects, and the version of the collection when they were read: none of them is newer."""
+
+    items: list[Manifest]
+    version: int
 
 
 class Cluster(Protocol):
@@ -14,6 +23,12 @@ class Cluster(Protocol):
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Manifest | None:
         """Read one object."""
+
+    async def snapshot(self, kind: Kind, namespace: str | None = None, *, labels: str = "") -> Listing:
+        """Read the objects that match the label selector, and the version of the whole."""
+
+    async def heads(self, kind: Kind, namespace: str, *, labels: str = "") -> list[Manifest]:
+        """Read only the metadata of the objects that match the label selector."""
 
     async def list(
         self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
@@ -32,8 +47,8 @@ class Cluster(Protocol):
     async def replace_status(self, resource: Manifest, status: Manifest) -> Manifest:
         """Replace the whole status, so that fields can also vanish; raises Conflict unless `resource` is the newest."""
 
-    async def delete(self, live: Manifest) -> None:
-        """Delete this very object (by uid), its dependents first. An absent one is fine."""
+    async def delete(self, live: Manifest) -> Manifest | None:
+        """Delete this very object (by uid), its dependents first; return what is left. An absent one is fine."""
 
     async def record(self, event: Manifest) -> None:
         """Create an Event. One that is there already is fine."""

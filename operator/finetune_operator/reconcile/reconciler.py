@@ -15,7 +15,7 @@ from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, namespace_of, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
-from finetune_operator.reconcile.children import NameTaken, look, put_in_place
+from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
 from finetune_operator.state.decide import decide
@@ -76,7 +76,7 @@ class Reconciler:
             self._board.watch(key, None)
             return None
         plan = self._decide(observed)
-        if plan.applies:
+        if plan.applies or lacks_job(observed):
             observed = await self._confirm(observed, plan)
             plan = self._decide(observed)
         return await self._act(key, observed, plan)
@@ -89,6 +89,9 @@ class Reconciler:
         observed = self._known(key)
         if observed is None:
             return None
+        for pod in await unseen_pods(self._cluster, observed):
+            self._cache.put(pod)
+            observed = replace(observed, children=tuple(self._cache.children(uid_of(observed.resource))))
         return replace(observed, events=await read_events(self._cluster, observed, self._clock()))
 
     def _known(self, key: Key) -> Observed | None:
@@ -125,7 +128,9 @@ class Reconciler:
             self._cache.put(await self._cluster.merge(merge.live, merge.changes))
         for child in plan.deletes:
             logger.info("delete key=%s child=%s/%s", key, child["kind"], name_of(child))
-            await self._cluster.delete(child)
+            left = await self._cluster.delete(child)
+            if left is not None:
+                self._cache.put(left)
         await self._tell(key, observed, plan)
         pull = plan.pull
         self._board.watch(key, ProgressTarget(pull.pod_uid, pull.address, pull.run_id) if pull else None)

@@ -2,23 +2,36 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from finetune_api.keys import LABEL_MANAGED_BY, MANAGED_BY
+from finetune_operator.cluster.absence import take_leave
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.key import Key
-from finetune_operator.cluster.port import Cluster
-from finetune_operator.errors import ClusterError
+from finetune_operator.cluster.port import Cluster, Listing
+from finetune_operator.errors import ClusterError, NotFound
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
-from finetune_operator.manifests import uid_of
+from finetune_operator.manifests import namespace_of, uid_of, version_of
 
 logger = logging.getLogger(__name__)
 
 CHILD_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
+CHUNK = 200
+"""Objects that are handled before others get their turn: the Lease has to be renewed meanwhile."""
+
+T = TypeVar("T")
+Scope = str | None
+"""A namespace that is watched; None stands for all of them."""
 
 
 class Resync:
-    """Lists the watched kinds, forgets what is gone, takes in what is newer, and has all keys looked at."""
+    """Lists the watched kinds, forgets what is gone, takes in what is newer, and has all keys looked at.
+
+    Each namespace for itself: one that may not be read does not stop the others. restored: set when the API server's
+    history has gone back, as after etcd was restored from a backup; the watches then have to begin anew, too.
+    """
 
     def __init__(
         self,
@@ -31,46 +44,103 @@ class Resync:
         self._cluster = cluster
         self._cache = cache
         self._enqueue = enqueue
-        self._namespaces: tuple[str | None, ...] = namespaces or (None,)
+        self._scopes: tuple[Scope, ...] = namespaces or (None,)
         self._on_round = on_round
+        self._listed: dict[Scope, float] = {}
+        self._why: dict[Scope, str] = {}
+        self.restored = asyncio.Event()
 
-    async def fill(self) -> None:
-        """List everything once: nothing is created before all that exists is known."""
-        for kind in (FINETUNE_JOB, *CHILDREN):
-            for manifest in await self._list(kind):
-                self._cache.put(manifest)
-        logger.info("listed finetunejobs=%d", len(self._cache.all_keys()))
-        self._enqueue_all()
+    async def fill(self) -> bool:
+        """List what was not listed yet: nothing is created before all that exists is known. Return whether any is."""
+        missing = [scope for scope in self._scopes if scope not in self._listed]
+        self._why |= {scope: "not listed yet" for scope in missing if scope not in self._why}
+        for scope in missing:
+            await self._visit(scope)
+        return bool(self._listed)
+
+    async def fill_for_ever(self, pause_seconds: float) -> None:
+        """List until everything has been listed once."""
+        while len(self._listed) < len(self._scopes):
+            await asyncio.sleep(pause_seconds)
+            await self.fill()
 
     async def repeat_for_ever(self, interval_seconds: float) -> None:
         """Compare at this interval. A server that does not answer is asked again the next time."""
         while True:
             await asyncio.sleep(interval_seconds)
-            try:
-                mended = [await self._mend(kind) for kind in (FINETUNE_JOB, *CHILDREN)]
-                if any(mended):
-                    logger.info("resync mended=%d", sum(mended))
-            except ClusterError as error:
-                logger.warning("resync failed why=%s", error)
+            for scope in list(self._listed):
+                await self._visit(scope)
             self._on_round()
-            self._enqueue_all()
 
-    async def _mend(self, kind: Kind) -> int:
+    def is_filled(self, namespace: str) -> bool:
+        """Whether all that exists in a namespace is known."""
+        return not self._listed.keys().isdisjoint((namespace, None))
+
+    def listed(self) -> dict[str, bool]:
+        """Tell for each watched namespace, empty for all, whether the last attempt to list it went well."""
+        return {scope or "": scope in self._listed and scope not in self._why for scope in self._scopes}
+
+    def complaints(self, limit_seconds: float) -> list[str]:
+        """Name what could not be listed so far, or not for this long, and why. Nothing before the first attempt."""
+        now = time.monotonic()
+        return [
+            f"{f'namespace {scope}' if scope else 'the cluster'} cannot be listed: {why}"
+            for scope, why in self._why.items()
+            if scope not in self._listed or now - self._listed[scope] > limit_seconds
+        ]
+
+    async def _visit(self, scope: Scope) -> None:
+        """Bring one scope's cache to what the server lists, and have all its FineTuneJobs looked at."""
+        try:
+            mended = [await self._mend(kind, scope) for kind in (FINETUNE_JOB, *CHILDREN)]
+        except ClusterError as error:
+            self._why[scope] = _why(error)
+            logger.error("cannot list namespace=%s why=%s", scope or "", self._why[scope])
+        else:
+            is_first = scope not in self._listed
+            self._listed[scope] = time.monotonic()
+            self._why.pop(scope, None)
+            if is_first or any(mended):
+                logger.info("listed namespace=%s first=%s news=%d", scope or "", is_first, sum(mended))
+        if scope in self._listed:
+            for chunk in _batched([key for key in self._cache.all_keys() if scope in (None, key.namespace)]):
+                for key in chunk:
+                    self._enqueue(key)
+                await asyncio.sleep(0)
+
+    async def _mend(self, kind: Kind, scope: Scope) -> int:
         """Bring one kind's cache to what the server lists; return how many objects were missed."""
-        before = {uid_of(known): known for known in self._cache.of_kind(kind)}
-        listed = await self._list(kind)
-        present = {uid_of(manifest) for manifest in listed}
-        changed = [manifest for manifest in listed if self._cache.put(manifest)]
-        gone = [known for uid, known in before.items() if uid not in present]
-        for manifest in gone:
-            self._cache.remove(manifest)
-        return len(changed) + len(gone)
-
-    async def _list(self, kind: Kind) -> list[Manifest]:
+        before = {uid_of(known): known for known in self._cache.of_kind(kind) if scope in (None, namespace_of(known))}
+        floor = {**self._cache.deletions(), **{uid: version_of(known) for uid, known in before.items()}}
         labels = "" if kind == FINETUNE_JOB else CHILD_SELECTOR
-        pages = [await self._cluster.list(kind, namespace, labels=labels) for namespace in self._namespaces]
-        return [manifest for page in pages for manifest in page]
+        listing = await self._cluster.snapshot(kind, scope, labels=labels)
+        if _has_gone_back(listing, before.values(), floor):
+            logger.error("history has gone back kind=%s: the cache begins anew", kind.kind)
+            self._cache.forget(before.values())
+            before = {}
+            self.restored.set()
+        changed = 0
+        for chunk in _batched(listing.items):
+            changed += sum([self._cache.put(manifest) for manifest in chunk])
+            await asyncio.sleep(0)
+        present = {uid_of(manifest) for manifest in listing.items}
+        gone = [known for uid, known in before.items() if uid not in present]
+        left = [await take_leave(self._cluster, self._cache, known, version_of(known) + 1) for known in gone]
+        return changed + sum(left)
 
-    def _enqueue_all(self) -> None:
-        for key in self._cache.all_keys():
-            self._enqueue(key)
+
+def _has_gone_back(listing: Listing, before: Iterable[Manifest], floor: dict[str, int]) -> bool:
+    """Whether the server knows less than was known before it was asked. A read never shows an older state."""
+    if listing.version < max((version_of(known) for known in before), default=0):
+        return True
+    return any(version_of(manifest) < floor.get(uid_of(manifest), 0) for manifest in listing.items)
+
+
+def _batched(items: list[T]) -> Iterable[list[T]]:
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def _why(error: ClusterError) -> str:
+    if isinstance(error, NotFound):
+        return "the CRD finetunejobs.finetune.dev is not installed; install it with the Helm chart"
+    return str(error)

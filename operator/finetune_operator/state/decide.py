@@ -2,14 +2,15 @@
 
 from datetime import datetime
 
-from finetune_api.keys import LABEL_RUN, ConditionType, Phase, Reason
+from finetune_api.keys import ConditionType, Phase, Reason
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.config_map import config_map
+from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
 from finetune_operator.desired.training_job import mutable_fields, training_job
 from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
-from finetune_operator.manifests import controller_of, is_deleting, label_of, name_of
+from finetune_operator.manifests import controller_of, is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions
 from finetune_operator.state.custom_code import without_forbidden_code
@@ -135,8 +136,9 @@ def _merges(job: FineTuneJob, run: Run) -> tuple[Merge, ...]:
 
 def _old_config_maps(job: FineTuneJob, run: Run, observed: Observed) -> tuple[Manifest, ...]:
     """Return job files of runs that have no Job any more."""
-    wanted = {job.run_id, *(label_of(found, LABEL_RUN) for found in observed.jobs)}
-    old = [found for found in observed.config_maps if label_of(found, LABEL_RUN) not in wanted]
+    # Job file and Job of a run share their name.
+    wanted = {run_name(job, job.run_id), *(name_of(found) for found in observed.jobs)}
+    old = [found for found in observed.config_maps if name_of(found) not in wanted]
     return tuple(found for found in old if not is_deleting(found)) if not run.blockers else ()
 
 

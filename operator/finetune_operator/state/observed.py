@@ -9,7 +9,7 @@ from finetune_api.reading import readable
 from finetune_api.status import Condition, FineTuneJobStatus
 from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
-from finetune_operator.manifests import label_of, name_of
+from finetune_operator.manifests import controller_of, label_of, name_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,15 @@ class Observed:
 
     def pods(self, component: Component) -> list[Manifest]:
         """Return the training or the serving pods."""
-        return [pod for pod in self.of_kind(POD) if label_of(pod, LABEL_COMPONENT) == component]
+        return [pod for pod in self.of_kind(POD) if _component(pod) == component]
+
+
+def _component(pod: Manifest) -> str:
+    """Return what a pod is for: who made it says so more reliably than its labels."""
+    controller = controller_of(pod)
+    if controller is None:
+        return label_of(pod, LABEL_COMPONENT)
+    return Component.TRAINING if controller.get("kind") == JOB.kind else Component.SERVING
 
 
 def of_kind(kind: Kind, manifests: Iterable[Manifest]) -> list[Manifest]:

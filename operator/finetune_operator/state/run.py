@@ -106,6 +106,17 @@ def outcome(training_job: Manifest) -> str | None:
     return None
 
 
+def run_of(training_job: Manifest) -> str:
+    """Return the id of the run that a Job trains, from its template: that, unlike its labels, nobody can change."""
+    return label_of(_template(training_job), LABEL_RUN)
+
+
+def _template(training_job: Manifest) -> Manifest:
+    """Return the head of the Job's pods."""
+    template = (training_job.get("spec") or {}).get("template") or {}
+    return {"metadata": template.get("metadata") or {}}
+
+
 def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
     """Whether the recorded run is the one that the spec asks for."""
     run = previous.run
@@ -135,8 +146,8 @@ def recorded_failure(job: FineTuneJob, previous: FineTuneJobStatus) -> Problem |
 
 
 def _is_current(job: FineTuneJob, training_job: Manifest) -> bool:
-    is_run = label_of(training_job, LABEL_RUN) == job.run_id
-    is_launch = annotation_of(training_job, ANNOTATION_LAUNCH) == job.launch
+    is_run = run_of(training_job) == job.run_id
+    is_launch = annotation_of(_template(training_job), ANNOTATION_LAUNCH) == job.launch
     return is_run and is_launch and not has_more_time(job, training_job)
 
 
@@ -149,7 +160,7 @@ def _current(job: FineTuneJob, observed: Observed) -> Manifest | None:
 
 def _kept(job: FineTuneJob, observed: Observed) -> Manifest | None:
     """Return an ended Job of the run that was launched with other means (memory, destination)."""
-    return next((found for found in observed.jobs if label_of(found, LABEL_RUN) == job.run_id), None)
+    return next((found for found in observed.jobs if run_of(found) == job.run_id), None)
 
 
 def _pods(training_job: Manifest | None, observed: Observed) -> tuple[Manifest, ...]:
@@ -196,7 +207,7 @@ def _others(
     def stays(other: Manifest) -> bool:
         own = pods.pods_of(other, observed.pods(Component.TRAINING))
         has_ended = outcome(other) is not None or (bool(own) and all(pods.is_over(pod) for pod in own))
-        return has_ended and label_of(other, LABEL_RUN) == kept_run and (done or kept_run != job.run_id)
+        return has_ended and run_of(other) == kept_run and (done or kept_run != job.run_id)
 
     return [other for other in observed.jobs if other is not current and not stays(other)]
 

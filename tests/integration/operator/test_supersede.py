@@ -102,3 +102,45 @@ def test_deadline_ends_the_run_and_a_longer_one_resumes_it(bench: Workbench) -> 
     bench.run_pod(pod)
     bench.end_pod(pod, 0, success(status))
     bench.wait(phase="Succeeded")
+
+
+def test_job_whose_labels_are_taken_stays_the_only_one(bench: Workbench) -> None:
+    bench.submit()
+    first = bench.wait(reason="Unschedulable")
+    pod = bench.wait_for_pod()
+    bench.run_pod(pod)
+    bench.wait(phase="Training")
+    (job,) = bench.get("jobs")
+    for kind in ("job", "pod"):
+        bench.kubectl(
+            "label", kind, "--all", "app.kubernetes.io/managed-by-", "finetune.dev/job-uid=gone", "--overwrite"
+        )
+    assert bench.writes_in(7) == {}
+    # What is not watched any more is not forgotten, be it by an operator that has just started.
+    bench.operator.kill()
+    bench.operator.start()
+    assert bench.writes_in(2) == {}
+    bench.edit("job", training={"learningRate": 0.001})
+    bench.wait(reason="StoppingPreviousRun")
+    assert "create/Job" not in bench.writes_in(3)
+    assert [found["metadata"]["uid"] for found in bench.get("jobs")] in ([], [job["metadata"]["uid"]])
+    bench.reap()
+    second = bench.wait(reason="Unschedulable", timeout_seconds=20)
+    assert second["run"]["id"] != first["run"]["id"]
+    assert len(bench.get("jobs")) == 1
+
+
+def test_run_whose_labels_are_taken_is_published(bench: Workbench) -> None:
+    bench.submit()
+    status = bench.wait(reason="Unschedulable")
+    pod = bench.wait_for_pod()
+    for kind in ("job", "pod", "configmap", "pvc"):
+        bench.kubectl(
+            "label", kind, "--all", "app.kubernetes.io/managed-by=policy", "finetune.dev/job-uid-", "--overwrite"
+        )
+    bench.operator.kill()
+    bench.operator.start()
+    bench.run_pod(pod)
+    bench.end_pod(pod, 0, success(status))
+    assert bench.wait(phase="Succeeded", timeout_seconds=20)["run"]["id"] == status["run"]["id"]
+    assert len(bench.get("jobs")) == 1

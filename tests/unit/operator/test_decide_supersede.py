@@ -229,3 +229,22 @@ def test_published_job_that_has_not_quite_ended_is_kept_for_its_figures() -> Non
     plan = scene.act()
     assert not plan.deletes
     assert kinds(plan) == ["ConfigMap", "Job"]
+
+
+def test_labels_that_a_policy_tool_rewrites_change_nothing():
+    scene = Scene()
+    scene.act()
+    scene.running_pod()
+    scene.act()
+    for child in scene.children:
+        child["metadata"]["labels"] = {"team": "platform"}
+    for child in (scene.training_job, scene.one("Pod")):
+        child["metadata"]["annotations"] = {}
+    plan = scene.act()
+    assert (kinds(plan), plan.deletes, plan.merges) == (["ConfigMap"], (), ())
+    assert scene.status["phase"] == "Training"
+    scene.edit(**NEW_RUN)
+    old = scene.training_job
+    plan = scene.act()
+    assert kinds(plan) == []
+    assert [name_of(child) for child in plan.deletes] == [name_of(old)]

@@ -51,8 +51,37 @@ def test_late_news_of_something_deleted_does_not_bring_it_back() -> None:
     cache.put(stored(1))
     cache.put(child("Job", "job-1", version=5))
     cache.remove(child("Job", "job-1", version=6))
-    assert not cache.put(child("Job", "job-1", version=7))
+    assert not cache.put(child("Job", "job-1", version=5))
     assert cache.children("uid-1") == []
+
+
+def test_newer_state_than_the_deletion_shows_that_the_object_lives_on() -> None:
+    cache = Cache(lambda _: None)
+    cache.put(stored(1))
+    cache.put(child("Job", "job-1", version=5))
+    # A watch by labels tells of a deletion when a label goes; the object has that very version then.
+    cache.remove(child("Job", "job-1", version=6))
+    assert cache.put(child("Job", "job-1", version=6))
+    assert [found["metadata"]["uid"] for found in cache.children("uid-1")] == ["job-1"]
+    assert cache.departed("uid-1") == []
+    cache.remove(child("Job", "job-1", version=5))
+    assert len(cache.children("uid-1")) == 1
+
+
+def test_pod_without_labels_belongs_to_the_owner_of_its_job() -> None:
+    cache = Cache(lambda _: None)
+    cache.put(stored(1))
+    cache.put(child("Job", "job-1"))
+    pod = child("Pod", "pod-1")
+    made_by = {"apiVersion": "batch/v1", "kind": "Job", "uid": "job-1", "controller": True}
+    pod["metadata"] |= {"labels": {LABEL_JOB_UID: "somebody"}, "annotations": {}, "ownerReferences": [made_by]}
+    cache.put(pod)
+    assert cache.key_of(pod) == KEY
+    assert [found["metadata"]["uid"] for found in cache.children("uid-1")] == ["job-1", "pod-1"]
+    cache.remove(child("Job", "job-1", version=2))
+    pod["metadata"]["resourceVersion"] = "2"
+    cache.put(pod)
+    assert [found["metadata"]["uid"] for found in cache.children("uid-1")] == ["pod-1"]
 
 
 def test_last_words_are_kept_until_they_are_told() -> None:

@@ -56,9 +56,13 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until told to stop (returns 0), or until the Lease or the watches are lost (returns 1)."""
         watchdog = Watchdog(self._queue.longest_wait_seconds, self._heartbeat, self._settings.resync_interval_seconds)
-        metrics.expose(self._cache.phases, lambda: self._queue.depth)
+        metrics.expose(self._cache.phases, lambda: self._queue.depth, self._resync.listed)
         async with AsyncExitStack() as stack:
-            runner = await endpoints.start(self._settings.http_port, watchdog.complaints)
+            runner = await endpoints.start(
+                self._settings.http_port,
+                watchdog.complaints,
+                lambda: self._resync.complaints(watchdog.resync_limit_seconds),
+            )
             stack.push_async_callback(_quietly, runner.cleanup())
             stopped = asyncio.create_task(stop.wait(), name="stop")
             if not self._settings.leader_election:

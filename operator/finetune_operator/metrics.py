@@ -14,20 +14,33 @@ API_WRITES = Counter("finetune_operator_api_writes", "Successful writes to the A
 class _Gauges(Collector):
     """Figures that are read from the running parts when Prometheus asks, so that they cannot be stale."""
 
-    def __init__(self, phases: Callable[[], dict[str, int]], depth: Callable[[], int]) -> None:
+    def __init__(
+        self, phases: Callable[[], dict[str, int]], depth: Callable[[], int], listed: Callable[[], dict[str, bool]]
+    ) -> None:
         self._phases = phases
         self._depth = depth
+        self._listed = listed
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         jobs = GaugeMetricFamily("finetune_jobs", "FineTuneJobs, by phase.", labels=["phase"])
         for phase, count in self._phases().items():
             jobs.add_metric([phase], count)
         yield jobs
+        listed = GaugeMetricFamily(
+            "finetune_operator_namespace_listed",
+            "1 if all of a watched namespace (empty: of the cluster) could be listed at the last attempt.",
+            labels=["namespace"],
+        )
+        for namespace, went_well in self._listed().items():
+            listed.add_metric([namespace], float(went_well))
+        yield listed
         yield GaugeMetricFamily(
             "finetune_operator_queue_depth", "FineTuneJobs that wait to be reconciled.", value=self._depth()
         )
 
 
-def expose(phases: Callable[[], dict[str, int]], depth: Callable[[], int]) -> None:
-    """Register the figures that are read on demand: jobs by phase, and the length of the queue."""
-    REGISTRY.register(_Gauges(phases, depth))
+def expose(
+    phases: Callable[[], dict[str, int]], depth: Callable[[], int], listed: Callable[[], dict[str, bool]]
+) -> None:
+    """Register the figures that are read on demand: jobs by phase, length of the queue, namespaces that are known."""
+    REGISTRY.register(_Gauges(phases, depth, listed))

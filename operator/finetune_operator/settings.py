@@ -35,7 +35,7 @@ class Option:
 OPTIONS = (
     Option("trainer-image", "finetune.dev/trainer:dev", "image of the training and serving pods"),
     Option("namespace", "", "serve only this namespace; several with commas or by repeating (default: all)"),
-    Option("http-port", 8080, "port of /healthz and /metrics"),
+    Option("http-port", 8080, "port of /livez, /healthz and /metrics"),
     Option("progress-interval-seconds", 5.0, "time between two reads of a training pod's progress"),
     Option("pending-interval-seconds", 4.0, "time between two looks at why a pod does not start"),
     Option("resync-interval-seconds", 60.0, "time between two comparisons of the cache with the API server"),

@@ -33,7 +33,7 @@ class Watchdog:
     ) -> None:
         self._longest_wait_seconds = longest_wait_seconds
         self._resync = resync
-        self._resync_limit = MISSED_RESYNCS * resync_interval_seconds + SLOWEST_RESYNC_SECONDS
+        self.resync_limit_seconds = MISSED_RESYNCS * resync_interval_seconds + SLOWEST_RESYNC_SECONDS
 
     def complaints(self) -> list[str]:
         """Return what is wrong, in words; empty when all is well. A standby has nothing to complain about."""
@@ -41,6 +41,6 @@ class Watchdog:
         waited = self._longest_wait_seconds()
         if waited > STUCK_WORK_SECONDS:
             found.append(f"a FineTuneJob has waited {waited:.0f} s to be reconciled")
-        if self._resync.age_seconds() > self._resync_limit:
+        if self._resync.age_seconds() > self.resync_limit_seconds:
             found.append(f"the last resync was {self._resync.age_seconds():.0f} s ago")
         return found

@@ -1,9 +1,11 @@
 """What goes wrong around the operator: the API server away, watches that lose something, pods that do not answer."""
 
+import shutil
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -99,3 +101,33 @@ def test_nonsense_from_a_pod_changes_nothing(bench: Workbench) -> None:
     bench.wait(phase="Training")
     assert bench.writes_in(3) == {}
     assert "progress" not in bench.status()
+
+
+def test_store_that_is_restored_from_a_backup_is_believed(bench: Workbench, tmp_path: Path) -> None:
+    assert isinstance(bench.cluster, Cluster)
+    store, backup = bench.cluster.audit_log.parent.parent / "etcd", tmp_path / "etcd"
+    bench.submit("before")
+    bench.wait("before", reason="Unschedulable")
+    with without_api_server(bench):
+        bench.cluster.kill("etcd")
+        shutil.copytree(store, backup)
+        bench.cluster.start("etcd")
+    bench.edit("before", suspend=True)
+    bench.wait("before", phase="Suspended")
+    bench.submit("forgotten")
+    bench.wait("forgotten", reason="Unschedulable")
+    with without_api_server(bench):
+        bench.cluster.kill("etcd")
+        shutil.rmtree(store)
+        shutil.copytree(backup, store)
+        bench.cluster.start("etcd")
+    assert bench.get("ftj", "forgotten") is None
+    bench.until(lambda: "history has gone back" in bench.operator.log.read_text(), bool, 20)
+    bench.edit("before", suspend=True)
+    bench.wait("before", phase="Suspended")
+    # The watches tell again, long before the next resync would.
+    started = time.monotonic()
+    bench.submit("after")
+    bench.wait("after", reason="Unschedulable")
+    assert time.monotonic() - started < 4
+    assert "Traceback" not in bench.operator.log.read_text()

@@ -40,7 +40,7 @@ class OperatorProcess:
             command = [sys.executable, "-m", "finetune_operator"]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
         deadline = time.monotonic() + 20
-        while not self.healthy():
+        while self.says("livez") != "ok":
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.05)
@@ -66,10 +66,16 @@ class OperatorProcess:
 
     def healthy(self) -> bool:
         """Whether /healthz says so."""
+        return self.says("healthz") == "ok"
+
+    def says(self, path: str) -> str:
+        """Return what /livez or /healthz answers, empty when nobody does."""
         try:
-            return self._get("healthz") == "ok"
+            return self._get(path)
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
         except (OSError, urllib.error.URLError):
-            return False
+            return ""
 
     def writes(self) -> dict[str, float]:
         """Return how many writes of each sort it has made, as verb/Kind, since it started."""

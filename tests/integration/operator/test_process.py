@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -96,6 +97,39 @@ def test_kills_at_random_moments_lose_and_double_nothing(bench: Workbench) -> No
     bench.until(lambda: bench.get("job", jobs[0]["metadata"]["name"])["status"].get("succeeded"), lambda n: n == 1)
     bench.operator.start()
     assert bench.wait("job-0", phase="Succeeded")["run"]["startedAt"] == status["run"]["startedAt"]
+
+
+def test_namespace_that_may_not_be_read_is_named_and_stops_no_other(
+    api: Access, bench: Workbench, tmp_path: Path
+) -> None:
+    bench.operator.kill()
+    closed = f"{bench.namespace}-closed"
+    bench.kubectl("create", "namespace", closed)
+    bench.kubectl("create", "serviceaccount", "operator")
+    grant = ("create", "rolebinding", "operator", "--clusterrole=cluster-admin")
+    account = f"--serviceaccount={bench.namespace}:operator"
+    bench.kubectl(*grant, account)
+    kubeconfig = json.loads(bench.kubectl("config", "view", "--raw", "-o", "json"))
+    kubeconfig["users"][0]["user"] = {"token": bench.kubectl("create", "token", "operator").strip()}
+    (tmp_path / "kubeconfig").write_text(json.dumps(kubeconfig))
+    own = {"KUBECONFIG": str(tmp_path / "kubeconfig")}
+    bench.operator = operator = OperatorProcess(api, f"{closed},{bench.namespace}", 18393, **own)
+    operator.start()
+    try:
+        bench.submit()
+        bench.wait(reason="Unschedulable")
+        told = operator.says("healthz")
+        assert told.startswith(f"namespace {closed} cannot be listed: finetunejobs.finetune.dev is forbidden")
+        assert operator.says("livez") == "ok"
+        listed = {labels["namespace"]: value for labels, value in operator.samples("namespace_listed")}
+        assert listed == {closed: 0.0, bench.namespace: 1.0}
+        api.run_kubectl("--namespace", closed, *grant, account)
+        api.apply(finetune_job("late", closed))
+        bench.until(lambda: api.run_kubectl("--namespace", closed, "get", "jobs", "-o", "name"), bool, 20)
+        assert operator.healthy()
+    finally:
+        operator.kill()
+        api.run_kubectl("delete", "namespace", closed, "--wait=false")
 
 
 def _list(namespace: str, names: list[str]) -> str:

@@ -38,7 +38,7 @@ def answers(model: Any, asked: list[Question], device: Device) -> list[Any]:
     """Return the model's logits for each question, float32 [positions, outputs], on the CPU."""
     import torch
 
-    model.to(device.name).eval()
+    model = device.place(model)
     replies = []
     with torch.no_grad(), device.autocast():
         for question in asked:

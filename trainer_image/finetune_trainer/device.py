@@ -1,10 +1,14 @@
 """What the run computes on, and in which number format."""
 
+import gc
 from dataclasses import dataclass
 from typing import Any
 
 from finetune_api.training import Precision
 from finetune_trainer.log import say
+
+SPARE_BYTES = 2 * 2**30
+"""Left free beside the weights of a model that answers: activations, and the logits of a batch."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,32 @@ class Device:
         import torch
 
         return torch.autocast(self.name, dtype=torch.bfloat16, enabled=self.bfloat16)
+
+    def place(self, model: Any) -> Any:
+        """Return the model ready to answer on the device.
+
+        Weights for which a GPU has no room wait in the host's memory and are brought to it layer by layer, so that
+        what was trained in 4 bits is evaluated in full on the same GPU, slowly.
+        """
+        import torch
+
+        model.eval()
+        if self.name != "cuda" or all(parameter.is_cuda for parameter in model.parameters()):
+            return model.to(self.name)
+        gc.collect()
+        torch.cuda.empty_cache()
+        room = torch.cuda.mem_get_info()[0] - SPARE_BYTES
+        size = model.get_memory_footprint()
+        return model.to(self.name) if size <= room else _by_layers(model, size, room)
+
+
+def _by_layers(model: Any, size_bytes: int, room_bytes: int) -> Any:
+    from accelerate import dispatch_model, infer_auto_device_map
+
+    say("model", f"{size_bytes / 1e9:.1f} GB of weights, room for {room_bytes / 1e9:.1f} GB: some come layer by layer")
+    memory = {0: max(room_bytes, 0), "cpu": 2 * size_bytes}
+    places = infer_auto_device_map(model, max_memory=memory, no_split_module_classes=model._no_split_modules)
+    return dispatch_model(model, places, main_device=0)
 
 
 def choose_device(precision: Precision, gpus: int, threads: int) -> Device:

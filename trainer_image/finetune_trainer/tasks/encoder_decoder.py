@@ -8,8 +8,8 @@ from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import FIELD as MODEL_FIELD
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.tasks.batching import by_length
-from finetune_trainer.tasks.language_modeling import IGNORED
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
+from finetune_trainer.tasks.token_losses import IGNORED, token_losses
 
 
 def load_encoder_decoder(folder: Path, plan: LoadPlan) -> Loaded:
@@ -77,7 +77,7 @@ def teacher_forced_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan
         for indices in by_length(encoded, plan.batch_size):
             batch = collate([encoded[index] for index in indices]).to(plan.device.name)
             labels = batch.pop("labels")
-            loss += float(mean_token_loss(loaded.model(**batch, use_cache=False), labels, 1))
+            loss += float(token_losses(loaded.model(**batch, use_cache=False).logits, labels).sum())
             tokens += int((labels != IGNORED).sum())
     return loss / tokens
 

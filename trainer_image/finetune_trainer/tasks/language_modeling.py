@@ -6,11 +6,9 @@ from pathlib import Path
 from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.loading import FIELD as MODEL_FIELD
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
-from finetune_trainer.tasks.batching import by_length
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
+from finetune_trainer.tasks.token_losses import IGNORED, logit_batches, token_losses
 
-IGNORED = -100
-"""Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
@@ -44,17 +42,15 @@ def mean_loss(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> tuple
     import torch
     from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
-    loaded.model.to(plan.device.name).eval()
+    model = plan.device.place(loaded.model)
     collate = DataCollatorForLanguageModeling(pad_token_id=loaded.tokenizer.pad_token_id)
     total, tokens = 0.0, 0
     with torch.no_grad(), plan.device.autocast():
-        for indices in by_length(encoded, plan.batch_size):
+        for indices in logit_batches(encoded, model, plan):
             batch = {name: value.to(plan.device.name) for name, value in collate([encoded[i] for i in indices]).items()}
             labels = batch.pop("labels")[:, 1:]
-            logits = loaded.model(**batch, use_cache=False).logits[:, :-1]
-            counted = labels != IGNORED
-            loss = torch.nn.functional.cross_entropy(logits[counted].float(), labels[counted], reduction="sum")
-            total, tokens = total + float(loss), tokens + int(counted.sum())
+            total += float(token_losses(model(**batch, use_cache=False).logits[:, :-1], labels).sum())
+            tokens += int((labels != IGNORED).sum())
     if not tokens:
         words = "no held-out row has a token that counts; raise spec.training.maxLength, or give other rows"
         raise BadData(words, "spec.dataset.evaluation")

@@ -9,8 +9,9 @@ from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.generation import complete
-from finetune_trainer.tasks.language_modeling import IGNORED, load_causal, token_metrics
+from finetune_trainer.tasks.language_modeling import load_causal, token_metrics
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
+from finetune_trainer.tasks.token_losses import IGNORED
 
 SAMPLES = 3
 

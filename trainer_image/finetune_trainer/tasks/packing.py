@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.language_modeling import IGNORED
+from finetune_trainer.tasks.token_losses import IGNORED
 
 FIELD = "spec.training.packing"
 PROBE_TOKENS = 8

@@ -66,7 +66,7 @@ class PolicyRecipe(Recipe):
         `kl` is the Kullback-Leibler divergence of the next token's distribution from the base model's, in nats, at
         each token of the completions, on average. Raises BadData if no prompt leaves room for a completion.
         """
-        loaded.model.to(plan.device.name).eval()
+        plan.device.place(loaded.model)
         encoded = self.encode(rows, loaded, plan.max_length)
         if not encoded:
             raise BadData(

@@ -9,13 +9,12 @@ from typing import Any
 
 import torch
 from sklearn.metrics import roc_auc_score
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import logsigmoid
 
 from finetune_api.tasks.kto import KTOOptions
 from finetune_trainer.loading import Loaded
-from finetune_trainer.tasks.batching import by_length
-from finetune_trainer.tasks.language_modeling import IGNORED
 from finetune_trainer.tasks.recipe import EvaluationPlan
+from finetune_trainer.tasks.token_losses import IGNORED, logit_batches, token_losses
 
 Sequence = tuple[list[int], list[int]]
 Metrics = dict[str, float]
@@ -38,18 +37,14 @@ def answer_logps(loaded: Loaded, sequences: list[Sequence], plan: EvaluationPlan
 
     A first token without a prompt has none and counts as 0.
     """
-    model, device = loaded.model.to(plan.device.name).eval(), plan.device.name
+    model, device = plan.device.place(loaded.model), plan.device.name
     rows = [{"input_ids": prompt + answer} for prompt, answer in sequences]
     sums = torch.zeros(len(rows), dtype=torch.float64)
     with torch.no_grad(), plan.device.autocast():
-        for indices in by_length(rows, plan.batch_size):
+        for indices in logit_batches(rows, model, plan):
             ids, mask, labels = _padded([sequences[index] for index in indices], loaded.tokenizer.pad_token_id)
             logits = model(input_ids=ids.to(device), attention_mask=mask.to(device), use_cache=False).logits[:, :-1]
-            targets = labels[:, 1:].to(device)
-            counted = targets != IGNORED
-            logps = torch.zeros(targets.shape, dtype=torch.float64, device=device)
-            logps[counted] = -cross_entropy(logits[counted].float(), targets[counted], reduction="none").double()
-            sums[indices] = logps.sum(dim=1).cpu()
+            sums[indices] = -token_losses(logits, labels[:, 1:].to(device)).sum(dim=1).cpu()
     return sums
 
 

@@ -9,7 +9,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.language_modeling import IGNORED
+from finetune_trainer.tasks.token_losses import IGNORED
 
 ADAPTERS = "lora_"
 """Beginning of the names that PEFT gives to what it adds to a module."""

@@ -80,7 +80,7 @@ class Reward(Recipe):
         """Return the share of pairs in the right order, the mean margin between them, and the rewards' range."""
         import torch
 
-        loaded.model.to(plan.device.name).eval()
+        plan.device.place(loaded.model)
         length = usable_length(loaded.model, loaded.tokenizer, plan.max_length).tokens
         pairs = [_encode_row(row, loaded.tokenizer, length) for row in rows]
         texts = [pair["chosen_ids"] for pair in pairs] + [pair["rejected_ids"] for pair in pairs]

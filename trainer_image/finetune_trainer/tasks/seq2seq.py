@@ -87,7 +87,7 @@ class Seq2Seq(Recipe):
         """Return the loss of the targets, and how close to them the texts come that the model writes by itself."""
         from finetune_trainer.tasks.text_metrics import text_metrics
 
-        loaded.model.to(plan.device.name).eval()
+        plan.device.place(loaded.model)
         encoded = self.encode(list(rows), loaded, plan.max_length)
         texts = write(loaded, encoded, plan)
         metrics = {

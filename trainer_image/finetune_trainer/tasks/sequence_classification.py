@@ -114,7 +114,7 @@ def _logits(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> Any:
     """Return the model's outputs, float32 [rows, outputs], in the order of the rows."""
     import torch
 
-    model = loaded.model.to(plan.device.name).eval()
+    model = plan.device.place(loaded.model)
     logits = torch.empty(len(encoded), model.config.num_labels)
     inputs = [{name: row[name] for name in row if name not in NOT_FOR_MODEL} for row in encoded]
     with torch.no_grad(), plan.device.autocast():

@@ -12,11 +12,11 @@ from finetune_trainer.records import Labels, Sample
 from finetune_trainer.tasks.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
 from finetune_trainer.tasks.assistant_turns import assistant_tokens
 from finetune_trainer.tasks.chat import chat_ids, checked_messages, last_reply, without_last_reply
-from finetune_trainer.tasks.language_modeling import IGNORED
 from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
 from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
 from finetune_trainer.tasks.text_column import required_text
+from finetune_trainer.tasks.token_losses import IGNORED
 from finetune_trainer.tasks.tools import checked_tools, with_own_arguments
 
 

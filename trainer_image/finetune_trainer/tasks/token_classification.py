@@ -142,7 +142,7 @@ def _predictions(loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> tuple
     """Return the mean loss of the words' tags, and the likeliest tag of each word in each row."""
     import torch
 
-    model = loaded.model.to(plan.device.name).eval()
+    model = plan.device.place(loaded.model)
     names, numbers = model.config.id2label, model.config.label2id
     inputs = _tokenized(rows, loaded, plan.max_length)
     firsts = [list(first_subwords(row.pop("word_ids"))) for row in inputs]

@@ -81,6 +81,7 @@ class Reason(StrEnum):
     POD_STARTING = "PodStarting"
     TRAINING = "Training"
     RESUMED = "Resumed"
+    RELAUNCHED = "Relaunched"
     RETRYING = "Retrying"
     EVALUATING = "Evaluating"
     PUBLISHING = "Publishing"

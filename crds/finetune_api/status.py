@@ -73,6 +73,12 @@ class RunStatus(ApiModel):
     started_at: Timestamp | None = Field(None, description="When its training Job was created.")
     finished_at: Timestamp | None = Field(None, description="When it succeeded or failed.")
     resumed_from_step: int | None = Field(None, ge=0, description="Checkpoint that the newest pod resumed from.")
+    lost_job: str | None = Field(
+        None,
+        max_length=63,
+        description="UID of the run's training Job that completed, but whose pod's last word was gone; the run was"
+        " launched again in its place, once.",
+    )
 
 
 class ArtifactStatus(ApiModel):

@@ -51,12 +51,14 @@ def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
 
 
 def mutable_fields(job: FineTuneJob) -> Manifest:
-    """Return the fields of the Job's spec that a live Job takes over; None means unset."""
+    """Return the fields of the Job's spec that a live Job takes over; None means unset.
+
+    Its time to live is none of them: it is set only once the status tells how the Job ended.
+    """
     return {
         "suspend": job.spec.suspend,
         "backoffLimit": job.spec.max_retries,
         "activeDeadlineSeconds": job.spec.active_deadline_seconds,
-        "ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished,
     }
 
 

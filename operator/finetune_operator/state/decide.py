@@ -22,7 +22,7 @@ from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.pending_reason import refusal_problem
 from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
-from finetune_operator.state.run import Run, RunState, assess, outcome
+from finetune_operator.state.run import Run, RunState, assess, is_told, outcome
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
@@ -52,13 +52,15 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
     next_wire = changed(status, observed.resource)
+    merges, allowed = (_merges(job, told, run, observed) for told in (previous, status))
     return Plan(
         applies=applies,
-        merges=_merges(job, run),
+        merges=merges,
         deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes),
         status=next_wire,
         notes=notes(job, previous, status, story) if next_wire is not None else (),
-        look_again_seconds=_look_again(observed, policy, run),
+        # A time to live that the new status allows is set as soon as that is written.
+        look_again_seconds=0.0 if allowed != merges else _look_again(observed, policy, run),
         pull=_pull(job, run),
     )
 
@@ -125,13 +127,19 @@ def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy
     return tuple(child for child in map(stamped, wanted) if is_needed(child))
 
 
-def _merges(job: FineTuneJob, run: Run) -> tuple[Merge, ...]:
-    """Carry those fields of the spec over to a live Job that it may change: suspend, retries, deadline, TTL."""
-    if run.job is None or is_deleting(run.job) or outcome(run.job) or run.state is not RunState.ACTIVE:
-        return ()
-    live = run.job.get("spec") or {}
-    changes = {field: value for field, value in mutable_fields(job).items() if live.get(field) != value}
-    return (Merge(run.job, {"spec": changes}),) if changes else ()
+def _merges(job: FineTuneJob, told: FineTuneJobStatus, run: Run, observed: Observed) -> tuple[Merge, ...]:
+    """Carry over to the Jobs what they may change: suspend, retries, deadline; the TTL once `told` tells their end."""
+    staying = [found for found in observed.jobs if not is_deleting(found) and found not in run.stop]
+    changes = [(found, _changes(job, told, run, found)) for found in staying]
+    return tuple(Merge(found, {"spec": change}) for found, change in changes if change)
+
+
+def _changes(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest) -> Manifest:
+    wanted = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
+    if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
+        wanted |= mutable_fields(job)
+    spec = live.get("spec") or {}
+    return {field: value for field, value in wanted.items() if spec.get(field) != value}
 
 
 def _old_config_maps(job: FineTuneJob, run: Run, observed: Observed) -> tuple[Manifest, ...]:

@@ -29,6 +29,12 @@ def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobSt
         yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} gives way to run {new.id}.")
     if new.started_at and not new.finished_at and (old is None or replaced or not old.started_at):
         yield Note(Reason.RUN_STARTED, f"Run {new.id} starts as Job {run_name(job, new.id)}.")
+    if new.lost_job and (old is None or replaced or old.lost_job != new.lost_job):
+        yield Note(
+            Reason.RELAUNCHED,
+            f"Run {new.id} has ended, but its pod's last message is gone: it is launched again. Stages that are"
+            " finished are skipped.",
+        )
     resumed = new.resumed_from_step
     if resumed and (old is None or replaced or old.resumed_from_step != resumed):
         yield Note(Reason.RESUMED, f"Run {new.id} resumed from the checkpoint of step {resumed}.")

@@ -1,6 +1,8 @@
 """Why a pod, or the whole run, failed: the trainer's last word, else what the kubelet and the Job say."""
 
-from finetune_api.failures import EXIT_CODE_OF, NOT_COUNTED, TERMINAL, FailureClass
+import re
+
+from finetune_api.failures import NOT_COUNTED, FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.keys import Reason
 from finetune_operator.desired.resource import FineTuneJob
@@ -12,6 +14,7 @@ from finetune_operator.state.run import Run, outcome
 from finetune_operator.state.story import Problem
 
 SIGKILL = 137
+_EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 AGAIN = "To train again, set spec.runId to a new value."
 
 _BY_CLASS = {
@@ -24,16 +27,23 @@ _BY_CLASS = {
 def job_failure(job: FineTuneJob, run: Run) -> Problem:
     """Say why the run failed."""
     failed = next((c for c in _conditions(run.job) if c.get("type") == "Failed" and c.get("status") == "True"), None)
-    if failed is None:
-        return _without_result(run)
     if run.job is not None and failed_by_deadline(run.job):
         return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(job))
     problem = last_failure(job, run)
+    if failed is None:
+        return problem if problem is not None and run.job is None else _without_result(run)
     if problem is None:
-        return Problem(FailureClass.BUG, f"The training Job failed: {failed.get('message')}. {AGAIN}")
+        return _untold_failure(str(failed.get("message")))
     if failed.get("reason") == "BackoffLimitExceeded":
         return Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
     return problem
+
+
+def _untold_failure(words: str) -> Problem:
+    """Say what is left of a failure whose pods are gone: the Job's words, which may name the exit code."""
+    code = _EXIT_CODE.search(words)
+    failure = (pods.class_of(int(code[1])) if code else None) or FailureClass.BUG
+    return Problem(failure, f"The training Job failed: {words}. {AGAIN}")
 
 
 def last_failure(job: FineTuneJob, run: Run) -> Problem | None:
@@ -56,19 +66,9 @@ def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | Non
     if not end:
         why = status.get("message") or status.get("reason") or "its node gave no reason"
         return Problem(FailureClass.PREEMPTED, f"Pod {name_of(pod)} was stopped from outside: {why}")
-    failure = class_of(code) or FailureClass.BUG
+    failure = pods.class_of(code) or FailureClass.BUG
     default = f"The trainer ended with exit code {code} and no last word. See: kubectl logs {name_of(pod)}"
     return Problem(failure, _BY_CLASS.get(failure, default))
-
-
-def is_terminal(pod: Manifest) -> bool:
-    """Whether the pod ended in a way that no retry can mend."""
-    return class_of((pods.ended(pod) or {}).get("exitCode")) in TERMINAL
-
-
-def class_of(exit_code: int | None) -> FailureClass | None:
-    """Return the class of failure that an exit code of the trainer stands for."""
-    return next((failure for failure, code in EXIT_CODE_OF.items() if code == exit_code), None)
 
 
 def attempts(run: Run) -> int:
@@ -82,7 +82,7 @@ def _is_free(pod: Manifest) -> bool:
     """Whether the Job's podFailurePolicy does not count the pod's failure."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     disrupted = any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
-    return disrupted or class_of((pods.ended(pod) or {}).get("exitCode")) in NOT_COUNTED
+    return disrupted or pods.class_of((pods.ended(pod) or {}).get("exitCode")) in NOT_COUNTED
 
 
 def _attempts(run: Run) -> str:
@@ -108,5 +108,6 @@ def _without_result(run: Run) -> Problem:
     what = "The training Job completed" if ended else "The training Job ended"
     return Problem(
         FailureClass.BUG,
-        f"{what}, but its pod's last message is gone or unreadable, so what it published is unknown. {AGAIN}",
+        f"{what}, but its pod's last message is gone or unreadable, as it was when the run was launched before, so what"
+        f" it published is unknown. {AGAIN}",
     )

@@ -117,6 +117,7 @@ def _run_status(
         started_at=started,
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
         resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,
+        lost_job=run.lost_job or (known.lost_job if known else None),
     )
 
 
@@ -137,7 +138,8 @@ def _milestones(
     trained = done or succeeded or stage > _STAGES.index(Stage.TRAIN)
     evaluated = done or succeeded or stage > _STAGES.index(Stage.EVALUATE)
     value = score(job.spec.options, metrics)
-    published = f"Published to {run.artifact.uri}." if done and run.artifact else None
+    where = f" to {run.artifact.uri}" if run.artifact else ""
+    published = f"Published{where}." if done else None
     ready = published if not job.spec.serving.enabled else f"{published} It is served." if rollout.ready else None
     return Milestones(
         trained=_once(known, ConditionType.TRAINED, reached=trained, words=f"Run {job.run_id} is trained."),

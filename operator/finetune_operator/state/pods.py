@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 
+from finetune_api.failures import EXIT_CODE_OF, TERMINAL, FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.reading import readable
 from finetune_operator.desired.training_job import TRAINER
@@ -66,6 +67,16 @@ def has_failed(pod: Manifest) -> bool:
     """Whether the trainer, or the pod as a whole, ended otherwise."""
     end = ended(pod)
     return phase_of(pod) == "Failed" or (end is not None and end.get("exitCode") != 0)
+
+
+def class_of(exit_code: int | None) -> FailureClass | None:
+    """Return the class of failure that an exit code of the trainer stands for."""
+    return next((failure for failure, code in EXIT_CODE_OF.items() if code == exit_code), None)
+
+
+def has_failed_for_good(pod: Manifest) -> bool:
+    """Whether the pod ended in a way that no retry can mend."""
+    return class_of((ended(pod) or {}).get("exitCode")) in TERMINAL
 
 
 def last_word(pod: Manifest, run_id: str) -> TerminationReport | None:

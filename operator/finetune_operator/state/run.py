@@ -8,12 +8,12 @@ from enum import Enum, auto
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
-from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_RUN, Component, ConditionType, Phase
+from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase
 from finetune_api.sources import parse_source
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import JOB, POD, Manifest
-from finetune_operator.manifests import annotation_of, is_deleting, label_of, name_of
+from finetune_operator.manifests import annotation_of, controller_of, is_deleting, label_of, name_of, uid_of
 from finetune_operator.state import pods
 from finetune_operator.state.deadline import has_more_time, is_overruled
 from finetune_operator.state.observed import Observed, condition, of_kind
@@ -38,7 +38,8 @@ class Run:
     """The run that the spec asks for.
 
     job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: Jobs to delete.
-    blockers: names of what must be gone before the run's Job may be created.
+    blockers: names of what must be gone before the run's Job may be created. lost_job: uid of a Job that completed
+    without a last word, in whose place the run is launched again.
     """
 
     state: RunState
@@ -48,6 +49,7 @@ class Run:
     blockers: tuple[str, ...] = ()
     artifact: ArtifactStatus | None = None
     report: TerminationReport | None = None
+    lost_job: str = ""
 
     @property
     def pod(self) -> Manifest | None:
@@ -58,26 +60,36 @@ class Run:
 def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) -> Run:
     """Decide where the run stands."""
     current = _current(job, observed)
-    own_pods = _pods(current, observed)
+    own_pods = _pods(current, observed) if current is not None else _orphans(job, observed)
     report = _report(job, own_pods)
     fresh = _artifact(job, own_pods)
     artifact = fresh or previous.artifact
     done = fresh is not None or _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
+    lost_job = "" if done or current is None else _lost(job, previous, current)
+    if lost_job:
+        current, own_pods, report = None, (), None
     if current is None and done:
         report = _report(job, _pods(_kept(job, observed), observed))
     others = _others(job, observed, current, artifact, done=done)
     stop = tuple(other for other in others if not is_deleting(other))
     blockers = _blockers(observed, others, current)
-    state = _state(job, previous, current, done=done, blocked=bool(blockers))
-    return Run(state, current, own_pods, stop, blockers, artifact, report)
+    hopeless = any(pods.has_failed_for_good(pod) for pod in own_pods)
+    state = _state(job, previous, current, done=done, hopeless=hopeless, blocked=bool(blockers))
+    return Run(state, current, own_pods, stop, blockers, artifact, report, lost_job)
 
 
 def _state(
-    job: FineTuneJob, previous: FineTuneJobStatus, current: Manifest | None, *, done: bool, blocked: bool
+    job: FineTuneJob,
+    previous: FineTuneJobStatus,
+    current: Manifest | None,
+    *,
+    done: bool,
+    hopeless: bool,
+    blocked: bool,
 ) -> RunState:
     if done:
         return RunState.DONE
-    if (current is not None and outcome(current)) or (current is None and recorded_failure(job, previous)):
+    if outcome(current) if current is not None else recorded_failure(job, previous) or hopeless:
         return RunState.FAILED
     if current is not None:
         return RunState.STOPPING if is_deleting(current) else RunState.ACTIVE
@@ -163,11 +175,44 @@ def _kept(job: FineTuneJob, observed: Observed) -> Manifest | None:
     return next((found for found in observed.jobs if run_of(found) == job.run_id), None)
 
 
+def _lost(job: FineTuneJob, previous: FineTuneJobStatus, training_job: Manifest) -> str:
+    """Return the uid of a Job that completed without a last word, if it is the first such one of its launch."""
+    if outcome(training_job) != "Complete" or recorded_failure(job, previous):
+        return ""
+    lost_before = previous.run.lost_job if previous.run and launched_as(job, previous) else None
+    return uid_of(training_job) if lost_before in (None, uid_of(training_job)) else ""
+
+
+def _training_pods(observed: Observed) -> list[Manifest]:
+    return [*of_kind(POD, observed.departed), *observed.pods(Component.TRAINING)]
+
+
 def _pods(training_job: Manifest | None, observed: Observed) -> tuple[Manifest, ...]:
-    if training_job is None:
-        return ()
-    known = [*of_kind(POD, observed.departed), *observed.pods(Component.TRAINING)]
-    return tuple(pods.pods_of(training_job, known))
+    return tuple(pods.pods_of(training_job, _training_pods(observed))) if training_job is not None else ()
+
+
+def _orphans(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]:
+    """Return the pods of this launch whose Job is gone: they may have the last word that it left."""
+    jobs = {uid_of(found) for found in observed.jobs}
+    return tuple(
+        pod
+        for pod in _training_pods(observed)
+        if label_of(pod, LABEL_JOB_UID) == job.uid
+        and label_of(pod, LABEL_RUN) == job.run_id
+        and annotation_of(pod, ANNOTATION_LAUNCH) == job.launch
+        and (controller_of(pod) or {}).get("uid") not in jobs
+    )
+
+
+def is_told(training_job: Manifest, previous: FineTuneJobStatus) -> bool:
+    """Whether the status already tells how this Job ended, so that nothing is lost when it goes."""
+    if not outcome(training_job):
+        return False
+    run_id, launch = label_of(training_job, LABEL_RUN), annotation_of(training_job, ANNOTATION_LAUNCH)
+    run, artifact = previous.run, previous.artifact
+    if run is not None and (run.id, run.launch) == (run_id, launch):
+        return run.finished_at is not None
+    return artifact is not None and artifact.run == run_id
 
 
 def _report(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> TerminationReport | None:

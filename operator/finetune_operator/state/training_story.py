@@ -9,7 +9,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.custom_code import code_not_allowed
-from finetune_operator.state.failure import attempts, is_terminal, job_failure, last_failure
+from finetune_operator.state.failure import attempts, job_failure, last_failure
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import creation_problem, pod_problem
 from finetune_operator.state.run import Run, RunState, launched_as, recorded_failure
@@ -67,7 +67,7 @@ def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
     if failure is None:
         return _creating(job)
     count = attempts(run)
-    if count > job.spec.max_retries or (run.pod is not None and is_terminal(run.pod)):
+    if count > job.spec.max_retries or (run.pod is not None and pods.has_failed_for_good(run.pod)):
         # The Job is about to fail; that is told once, when it has.
         return going_on(Phase.TRAINING, Reason.TRAINING, failure.message)
     message = f"{failure.message} Attempt {count + 1} of {job.spec.max_retries + 1} follows."

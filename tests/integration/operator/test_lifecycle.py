@@ -138,6 +138,23 @@ def test_job_removed_by_ttl_is_not_made_again(bench: Workbench) -> None:
     assert bench.status()["artifact"] == status["artifact"]
 
 
+def test_end_that_nobody_saw_is_found_out_by_launching_again(bench: Workbench) -> None:
+    bench.submit()
+    status = bench.wait(reason="Unschedulable")
+    pod = bench.wait_for_pod()
+    bench.run_pod(pod)
+    bench.operator.kill()
+    bench.end_pod(pod, 0, success(status))
+    bench.until(lambda: bench.get("jobs")[0]["status"].get("succeeded"), lambda count: count == 1)
+    bench.kubectl("delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+    bench.operator.start()
+    second = bench.wait_for_pod(but=pod["metadata"]["name"])
+    bench.run_pod(second)
+    bench.end_pod(second, 0, success(status))
+    bench.wait(phase="Succeeded")
+    assert "Relaunched" in bench.events()
+
+
 def test_deleted_resource_takes_everything_along(bench: Workbench) -> None:
     published(bench, serving={"enabled": True})
     bench.until(lambda: bench.get("deployments"), len)

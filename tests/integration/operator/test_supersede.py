@@ -79,7 +79,7 @@ def test_going_back_to_the_published_inputs_trains_nothing(bench: Workbench) -> 
 def test_retries_and_deadline_reach_the_live_job(bench: Workbench) -> None:
     bench.submit(ttlSecondsAfterFinished=60)
     bench.wait(reason="Unschedulable")
-    bench.edit("job", maxRetries=9, activeDeadlineSeconds=600, ttlSecondsAfterFinished=None)
+    bench.edit("job", maxRetries=9, activeDeadlineSeconds=600)
 
     def fields() -> list[int | None]:
         spec = bench.get("jobs")[0]["spec"]

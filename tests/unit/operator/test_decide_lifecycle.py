@@ -221,16 +221,6 @@ def test_live_job_that_somebody_deletes_is_made_again_once_its_pod_is_gone():
     assert kinds(scene.act()) == ["Job"]
 
 
-def test_succeeded_job_without_a_readable_last_word_says_so():
-    scene = Scene()
-    scene.act()
-    scene.job_ends("Complete")
-    scene.act()
-    assert scene.status["phase"] == "Failed"
-    assert "what it published is unknown" in scene.status["message"]
-    assert "spec.runId" in scene.status["message"]
-
-
 def test_last_word_of_another_run_is_not_believed():
     scene = Scene()
     scene.act()

@@ -44,6 +44,16 @@ def add(scene: Scene, strange: dict[str, Any]) -> Scene:
     return scene
 
 
+def test_a_published_run_stays_so_without_a_readable_record_of_its_artifact():
+    scene = Scene().succeeds()
+    scene.remove(scene.training_job).remove(scene.one("Pod"))
+    add(scene, {"artifact": {"digest": {"sha512": "b"}}})
+    assert kinds(scene.act()) == []
+    assert scene.condition("Succeeded") == "True"
+    assert scene.status["artifact"]["digest"] == {"sha512": "b"}
+    assert is_idle(scene.decide())
+
+
 def conditions_of(scene: Scene) -> list[str]:
     return [found["type"] for found in scene.status["conditions"]]
 

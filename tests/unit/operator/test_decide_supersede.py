@@ -135,15 +135,13 @@ def test_failed_run_starts_again_when_its_inputs_change():
 
 
 def test_fields_that_a_live_job_can_take_over_are_merged_into_it():
-    scene = Scene(ttlSecondsAfterFinished=60)
+    scene = Scene()
     scene.act()
     scene.running_pod()
-    scene.edit(maxRetries=7, activeDeadlineSeconds=100, ttlSecondsAfterFinished=None)
+    scene.edit(maxRetries=7, activeDeadlineSeconds=100)
     plan = scene.act()
     (change,) = plan.merges
-    assert change.changes == {
-        "spec": {"backoffLimit": 7, "activeDeadlineSeconds": 100, "ttlSecondsAfterFinished": None}
-    }
+    assert change.changes == {"spec": {"backoffLimit": 7, "activeDeadlineSeconds": 100}}
     assert scene.decide().merges == ()
 
 

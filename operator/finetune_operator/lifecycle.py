@@ -42,7 +42,10 @@ class Operator:
         self._heartbeat = Heartbeat()
         self._resync = Resync(server, self._cache, self._enqueue, settings.namespaces, self._heartbeat.beat)
         policy = Policy(
-            settings.trainer_image, settings.pending_interval_seconds, allows_custom_code=settings.custom_code
+            settings.trainer_image,
+            settings.pending_interval_seconds,
+            allows_custom_code=settings.custom_code,
+            defaults=settings.defaults,
         )
         self._reconciler = Reconciler(
             cluster=server,

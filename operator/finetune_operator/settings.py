@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from finetune_operator.desired.defaults import NO_DEFAULTS, InvalidDefaults, JobDefaults, read_defaults
 from finetune_operator.errors import SettingsError
 
 PREFIX = "FINETUNE_"
@@ -45,6 +46,7 @@ OPTIONS = (
     Option("lease-namespace", "", "namespace of that Lease (default: the pod's own, else default)"),
     Option("identity", "", "name of this replica in the Lease and in Events (default: the host's name)"),
     Option("custom-code", "off", "let jobs run reward functions of their own, from ConfigMaps", ("on", "off")),
+    Option("defaults", "", "JSON with what jobs get that do not say otherwise: pods, compute, serving, storage"),
     Option("context", "", "context of the kubeconfig, outside of a cluster"),
     Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),
     Option("log-level", "info", "how much to log", ("debug", "info", "warning", "error")),
@@ -70,6 +72,7 @@ class Settings:
     leader_election: bool = True
     custom_code: bool = False
     namespaces: tuple[str, ...] = field(default=())
+    defaults: JobDefaults = NO_DEFAULTS
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -79,6 +82,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     namespaces = tuple(name.strip() for name in values.pop("namespace").split(",") if name.strip())
     for name in ("leader_election", "custom_code"):
         values[name] = values[name] == "on"
+    values["defaults"] = _defaults(values["defaults"])
     values["identity"] = values["identity"] or socket.gethostname()
     values["lease_namespace"] = values["lease_namespace"] or environment.get("POD_NAMESPACE") or "default"
     if values["workers"] < 1:
@@ -87,6 +91,13 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
         if values[name] <= 0:
             raise SettingsError(f"--{name.replace('_', '-')} is {values[name]}; it must be above 0")
     return Settings(namespaces=namespaces, **values)
+
+
+def _defaults(text: str) -> JobDefaults:
+    try:
+        return read_defaults(text)
+    except InvalidDefaults as error:
+        raise SettingsError(f"--defaults, which the chart's value defaults sets: {error}") from None
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """The claim of the workspace volume."""
 
 from finetune_api.keys import Component
+from finetune_api.storage import AccessMode
 from finetune_operator.desired.metadata import child, workspace_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest
@@ -12,7 +13,7 @@ def workspace_claim(job: FineTuneJob) -> Manifest | None:
     if storage.existing_claim:
         return None
     spec: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
+        "accessModes": [mode.value for mode in storage.access_modes or (AccessMode.READ_WRITE_ONCE,)],
         "resources": {"requests": {"storage": str(storage.size)}},
     }
     if storage.storage_class_name:

@@ -5,6 +5,7 @@ from datetime import datetime
 from finetune_api.keys import ConditionType, Phase, Reason
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.config_map import config_map
+from finetune_operator.desired.defaults import with_defaults
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
 from finetune_operator.desired.training_job import mutable_fields, training_job
@@ -40,7 +41,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     resolution = resolve(job, previous, observed.sources)
     if resolution.news(previous):
         return _record(observed, previous, resolution)
-    job = job.reading(resolution.sources)
+    job = with_defaults(job.reading(resolution.sources), policy.defaults)
     run = without_forbidden_code(assess(job, previous, observed), job, policy)
     rollout = plan_rollout(job, run.artifact, observed, policy)
     progress = newest_progress(job, run, observed)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from finetune_operator.desired.defaults import NO_DEFAULTS, JobDefaults
 from finetune_operator.kinds import Manifest
 
 
@@ -57,3 +58,4 @@ class Policy:
     refused_interval_seconds: float = 15.0
     stopping_interval_seconds: float = 2.0
     allows_custom_code: bool = False
+    defaults: JobDefaults = NO_DEFAULTS

@@ -41,6 +41,7 @@ class Scene:
         self.refusal: Refusal | None = None
         self.progress: Progress | None = None
         self.others: list[Scene] = []
+        self.policy = POLICY
         self.now = NOW
         self._count = 0
 
@@ -137,7 +138,7 @@ class Scene:
         )
 
     def decide(self) -> Plan:
-        return decide(self.observed(), POLICY, self.now)
+        return decide(self.observed(), self.policy, self.now)
 
     def act(self) -> Plan:
         """Decide, and carry the plan out. Deleted objects stay, deleting, until `garbage_collect`."""

@@ -1,0 +1,52 @@
+"""The chart: what its values make of the operator's settings, and that the API server takes what it renders."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from demo.install import CHART
+from devcluster import Access, CommandFailed
+from finetune_operator.settings import Settings, read_settings
+
+pytestmark = pytest.mark.cluster
+
+DEFAULTS = {
+    "pods": {
+        "serviceAccountName": "cloud",
+        "env": [{"name": "NOTE", "value": 'as "$(HOME)" & <more>'}],
+        "caBundle": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}},
+        "limits": {"cpu": 4},
+    },
+    "storage": {"accessModes": ["ReadWriteMany"]},
+}
+
+
+def rendered(cluster: Access, folder: Path, **values: Any) -> list[dict[str, Any]]:
+    file = folder / "values.yaml"
+    file.write_text(json.dumps(values))
+    text = cluster.run_helm("template", "release", str(CHART), "--validate", "--values", str(file))
+    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+
+
+def settings(manifests: list[dict[str, Any]]) -> Settings:
+    """Read the settings as the operator's container would, with the kubelet's expansion of $$."""
+    (operator,) = [found for found in manifests if found["kind"] == "Deployment"]
+    variables = operator["spec"]["template"]["spec"]["containers"][0]["env"]
+    return read_settings([], {found["name"]: found.get("value", "").replace("$$", "$") for found in variables})
+
+
+def test_defaults_of_jobs_reach_the_operator_as_they_are(control_plane: Access, tmp_path: Path) -> None:
+    defaults = settings(rendered(control_plane, tmp_path, defaults=DEFAULTS)).defaults.to_wire()
+    assert {name: block for name, block in defaults.items() if block} == DEFAULTS
+
+
+def test_unset_defaults_are_none(control_plane: Access, tmp_path: Path) -> None:
+    assert not any(settings(rendered(control_plane, tmp_path)).defaults.to_wire().values())
+
+
+def test_a_misspelt_block_of_defaults_is_refused(control_plane: Access, tmp_path: Path) -> None:
+    with pytest.raises(CommandFailed, match=r"(?i)additional propert"):
+        rendered(control_plane, tmp_path, defaults={"pod": {}})

@@ -16,6 +16,7 @@ from finetune_api.pod import PodOptions
 from finetune_operator.kinds import Manifest
 
 SECRET_MODE = 0o440
+SHARED_MEMORY = "shared-memory"
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Volumes:
             self.add("ca-bundle", _bundle(options.ca_bundle), CA_BUNDLE_FILE.parent, read_only=True)
         if options.shared_memory is not None:
             source = {"emptyDir": {"medium": "Memory", "sizeLimit": str(options.shared_memory)}}
-            self.add("shared-memory", source, SHARED_MEMORY_DIRECTORY, read_only=False)
+            self.add(SHARED_MEMORY, source, SHARED_MEMORY_DIRECTORY, read_only=False)
 
 
 def _bundle(bundle: CABundle) -> Manifest:

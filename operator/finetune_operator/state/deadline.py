@@ -4,6 +4,7 @@ from finetune_api.keys import Reason
 from finetune_api.status import Condition
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
+from finetune_operator.state.job_outcome import failed_condition
 
 
 def deadline_message(job: FineTuneJob) -> str:
@@ -17,11 +18,7 @@ def deadline_message(job: FineTuneJob) -> str:
 
 def failed_by_deadline(training_job: Manifest) -> bool:
     """Whether a Job failed because its time was up."""
-    conditions = (training_job.get("status") or {}).get("conditions") or ()
-    return any(
-        found.get("type") == "Failed" and found.get("status") == "True" and found.get("reason") == "DeadlineExceeded"
-        for found in conditions
-    )
+    return (failed_condition(training_job) or {}).get("reason") == "DeadlineExceeded"
 
 
 def has_more_time(job: FineTuneJob, training_job: Manifest) -> bool:

@@ -1,5 +1,6 @@
 """The decision: what was observed in, a plan out. Pure; every rule of the lifecycle is a line of its table test."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from finetune_api.keys import ConditionType, Phase, Reason
@@ -13,17 +14,19 @@ from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import controller_of, is_deleting, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.attempts import rejections
 from finetune_operator.state.conditions import Milestones, conditions
 from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
 from finetune_operator.state.inquiry import inquiries
+from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.pending_reason import refusal_problem
 from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
-from finetune_operator.state.run import Run, RunState, assess, is_told, outcome
+from finetune_operator.state.run import Run, RunState, assess, is_told
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
@@ -33,6 +36,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     """Return what to do about a FineTuneJob, and the status that says how it stands once that is done."""
     if is_deleting(observed.resource):
         return Plan()
+    observed = replace(observed, now=now)
     previous = previous_status(observed.resource)
     try:
         job = parse_resource(observed.resource)
@@ -59,7 +63,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         merges=merges,
         deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes),
         status=next_wire,
-        notes=notes(job, previous, status, story) if next_wire is not None else (),
+        notes=(*_lingering_notes(run), *(notes(job, previous, status, story) if next_wire is not None else ())),
         # A time to live that the new status allows is set as soon as that is written.
         look_again_seconds=0.0 if allowed != merges else _look_again(observed, policy, run),
         pull=_pull(job, run),
@@ -90,7 +94,8 @@ def _story(
     if job.spec.serving.enabled:
         return serving_story(job, rollout)
     where = f" to {run.artifact.uri}" if run.artifact else ""
-    return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.")
+    held = f" {run.lingering.message}" if run.lingering else ""
+    return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.{held}")
 
 
 def _conflict(job: FineTuneJob, foreign: Manifest) -> Story:
@@ -136,9 +141,13 @@ def _merges(job: FineTuneJob, told: FineTuneJobStatus, run: Run, observed: Obser
 
 
 def _changes(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest) -> Manifest:
-    wanted = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
+    wanted: Manifest = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
     if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
         wanted |= mutable_fields(job)
+        wanted["backoffLimit"] = job.spec.max_retries + rejections(run.pods)
+    elif live is run.job and run.is_spent:
+        # Its pods stay to be looked at.
+        wanted["suspend"] = True
     spec = live.get("spec") or {}
     return {field: value for field, value in wanted.items() if spec.get(field) != value}
 
@@ -158,13 +167,19 @@ def _pull(job: FineTuneJob, run: Run) -> Pull | None:
     return Pull(run.pod["metadata"]["uid"], address, job.run_id) if address else None
 
 
+def _lingering_notes(run: Run) -> tuple[Note, ...]:
+    """Tell which containers are ended with their pod, when they are."""
+    ends = run.lingering is not None and any(found in run.stop for found in (run.job, run.lingering.pod))
+    return (Note(Reason.CONTAINER_OUTLIVES, run.lingering.message, warning=True),) if run.lingering and ends else ()
+
+
 def _look_again(observed: Observed, policy: Policy, run: Run) -> float | None:
     """Return when to look again at what no watch tells: Events of others, and objects that are not ours."""
     if observed.foreign or run.state is RunState.STOPPING:
         return policy.stopping_interval_seconds
     if observed.refusal:
         return policy.refused_interval_seconds
-    if run.state is RunState.LAUNCHING or inquiries(observed):
+    if run.state is RunState.LAUNCHING or run.lingering or inquiries(observed):
         return policy.pending_interval_seconds
     return None
 

@@ -2,20 +2,26 @@
 
 import re
 
-from finetune_api.failures import NOT_COUNTED, FailureClass
+from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.keys import Reason
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
 from finetune_operator.state.deadline import deadline_message, failed_by_deadline
-from finetune_operator.state.run import Run, outcome
+from finetune_operator.state.disruption import outside_problem
+from finetune_operator.state.job_outcome import failed_condition, outcome
+from finetune_operator.state.run import Run
 from finetune_operator.state.story import Problem
 
 SIGKILL = 137
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
+IMAGE_FIELD = "spec.compute.image"
 AGAIN = "To train again, set spec.runId to a new value."
+
+_NEVER_STARTED = ("StartError", "ContainerCannotRun")
 
 _BY_CLASS = {
     FailureClass.OUT_OF_MEMORY: "The GPU ran out of memory. Lower spec.training.batchSize or maxLength, or set"
@@ -26,15 +32,16 @@ _BY_CLASS = {
 
 def job_failure(job: FineTuneJob, run: Run) -> Problem:
     """Say why the run failed."""
-    failed = next((c for c in _conditions(run.job) if c.get("type") == "Failed" and c.get("status") == "True"), None)
+    failed = failed_condition(run.job)
     if run.job is not None and failed_by_deadline(run.job):
         return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(job))
     problem = last_failure(job, run)
-    if failed is None:
+    if failed is None and not run.is_spent:
         return problem if problem is not None and run.job is None else _without_result(run)
+    reason, words = ((failed or {}).get(key) for key in ("reason", "message"))
     if problem is None:
-        return _untold_failure(str(failed.get("message")))
-    if failed.get("reason") == "BackoffLimitExceeded":
+        return _untold_failure(str(words))
+    if run.is_spent or reason == "BackoffLimitExceeded":
         return Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
     return problem
 
@@ -53,45 +60,51 @@ def last_failure(job: FineTuneJob, run: Run) -> Problem | None:
 
 
 def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | None) -> Problem:
-    """Say why a pod failed."""
-    if report and report.failure:
-        return Problem(report.failure.failure_class, report.failure.message)
-    end = pods.ended(pod) or {}
-    code = end.get("exitCode")
-    if end.get("reason") == "OOMKilled" or code == SIGKILL:
-        return Problem(FailureClass.OUT_OF_MEMORY, _out_of_memory(job, str(end.get("reason") or "")))
-    status = pod.get("status") or {}
-    if status.get("reason") == "Evicted":
-        return Problem(FailureClass.PREEMPTED, f"Pod {name_of(pod)} was evicted: {status.get('message')}")
-    if not end:
-        why = status.get("message") or status.get("reason") or "its node gave no reason"
-        return Problem(FailureClass.PREEMPTED, f"Pod {name_of(pod)} was stopped from outside: {why}")
+    """Say why a pod failed: what its trainer knows itself, else what came from outside, else the exit code."""
+    said = report.failure if report else None
+    if said and said.failure_class is not FailureClass.PREEMPTED:
+        return Problem(said.failure_class, said.message)
+    outside = outside_problem(job, pod)
+    if outside is not None:
+        return Problem(outside.reason, f"{outside.message} Its last word: {said.message}" if said else outside.message)
+    if said:
+        return Problem(said.failure_class, said.message)
+    end = pods.ended(pod)
+    return _trainer_failure(job, pod, end) if end else _failure_without_trainer(pod)
+
+
+def _trainer_failure(job: FineTuneJob, pod: Manifest, end: Manifest) -> Problem:
+    """Say what the kubelet tells of the trainer's end."""
+    code, reason, message = end.get("exitCode"), str(end.get("reason") or ""), str(end.get("message") or "")
+    if reason in _NEVER_STARTED:
+        words = f"Container {TRAINER} of pod {name_of(pod)} could not be started: {message.strip() or reason}"
+        return Problem(Reason.CONTAINER_NOT_STARTING, f"{words}. The image must be a trainer image: see {IMAGE_FIELD}.")
+    if reason == "ContainerStatusUnknown":
+        words = (
+            f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node: {message}"
+        )
+        return Problem(FailureClass.PREEMPTED, words)
+    if reason == "OOMKilled" or code == SIGKILL:
+        return Problem(FailureClass.OUT_OF_MEMORY, _out_of_memory(job, reason))
     failure = pods.class_of(code) or FailureClass.BUG
-    default = f"The trainer ended with exit code {code} and no last word. See: kubectl logs {name_of(pod)}"
+    default = f"The trainer ended with exit code {code} and no last word. See: kubectl logs {name_of(pod)} -c {TRAINER}"
     return Problem(failure, _BY_CLASS.get(failure, default))
 
 
-def attempts(run: Run) -> int:
-    """Return how many pods of the run's Job failed and were counted; the Job's own count lags behind its pods."""
-    status = (run.job or {}).get("status") or {}
-    failed = [pod for pod in run.pods if pods.has_failed(pod) and not _is_free(pod)]
-    return max(int(status.get("failed") or 0), len(failed))
-
-
-def _is_free(pod: Manifest) -> bool:
-    """Whether the Job's podFailurePolicy does not count the pod's failure."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    disrupted = any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
-    return disrupted or pods.class_of((pods.ended(pod) or {}).get("exitCode")) in NOT_COUNTED
+def _failure_without_trainer(pod: Manifest) -> Problem:
+    """Say why a pod failed whose trainer never ran: for another container, or for no reason that anyone gave."""
+    other, name = pods.failed_container(pod), name_of(pod)
+    if other is None:
+        return Problem(FailureClass.PREEMPTED, f"Pod {name} was stopped from outside: its node gave no reason.")
+    end = other["state"]["terminated"]
+    last = " ".join(str(end.get("message") or "").split()) or str(end.get("reason") or "Error")
+    words = f"Container {other['name']} of pod {name} failed before the trainer ran, with exit code {end['exitCode']}"
+    return Problem(Reason.CONTAINER_FAILED, f"{words}: {last}. See: kubectl logs {name} -c {other['name']}")
 
 
 def _attempts(run: Run) -> str:
-    count = attempts(run)
+    count = run.attempts
     return "1 attempt" if count == 1 else f"{count} attempts"
-
-
-def _conditions(job: Manifest | None) -> list[Manifest]:
-    return list(((job or {}).get("status") or {}).get("conditions") or ())
 
 
 def _out_of_memory(job: FineTuneJob, reason: str) -> str:

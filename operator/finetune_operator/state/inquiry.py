@@ -4,8 +4,8 @@ from finetune_api.keys import Component
 from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import is_deleting
 from finetune_operator.state import pods
+from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.run import outcome
 from finetune_operator.state.scheduling import UNBOUND, verdict_of
 
 

@@ -17,7 +17,6 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
-from finetune_operator.state.failure import attempts
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
@@ -113,7 +112,7 @@ def _run_status(
     return RunStatus(
         id=job.run_id,
         launch=job.launch,
-        attempt=max(attempts(run), known.attempt if known and run.job is None else 0),
+        attempt=max(run.attempts, known.attempt if known and run.job is None else 0),
         started_at=started,
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
         resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from finetune_api.handoff import Progress
 from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
@@ -10,6 +11,8 @@ from finetune_api.status import Condition, FineTuneJobStatus
 from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
 from finetune_operator.manifests import controller_of, label_of, name_of
+
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Observed:
     children: what it owns, and its pods. departed: Jobs and pods that went since the status was last written.
     foreign: objects that sit where a child should be but belong to somebody else. events: core/v1 Events about
     a Job, pod or claim that does not get on. progress: the newest of the pod with uid `progress_pod_uid`.
-    sources: the FineTuneJobs that its `job://` sources lead to, over any number of steps, by name.
+    sources: the FineTuneJobs that its `job://` sources lead to, over any number of steps, by name. now: when it is
+    looked at.
     """
 
     resource: Manifest
@@ -40,6 +44,7 @@ class Observed:
     progress_pod_uid: str = ""
     refusal: Refusal | None = None
     sources: Mapping[str, SourceView] = field(default_factory=dict)
+    now: datetime = LONG_AGO
 
     def of_kind(self, kind: Kind) -> list[Manifest]:
         """Return the children of a kind."""

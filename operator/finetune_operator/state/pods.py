@@ -64,9 +64,46 @@ def has_succeeded(pod: Manifest) -> bool:
 
 
 def has_failed(pod: Manifest) -> bool:
-    """Whether the trainer, or the pod as a whole, ended otherwise."""
+    """Whether the trainer ended otherwise, or the pod before it did; what becomes of other containers is no matter."""
     end = ended(pod)
-    return phase_of(pod) == "Failed" or (end is not None and end.get("exitCode") != 0)
+    return end.get("exitCode") != 0 if end is not None else phase_of(pod) == "Failed"
+
+
+def has_begun(pod: Manifest) -> bool:
+    """Whether any container of the pod has ever run."""
+    states = (status.get("state") or {} for status in container_statuses(pod))
+    return any("running" in state or "terminated" in state for state in states)
+
+
+def failed_container(pod: Manifest) -> Manifest | None:
+    """Return the state of the first container beside the trainer that ended with an error, such as an injected one."""
+    for status in container_statuses(pod):
+        end = (status.get("state") or {}).get("terminated") or {}
+        if status.get("name") != TRAINER and end.get("exitCode", 0) != 0:
+            return status
+    return None
+
+
+def outliving(pod: Manifest) -> list[str]:
+    """Return the containers that still run although the trainer has ended, and that no one will end.
+
+    Native sidecars (init containers that are restarted always) are ended by the kubelet.
+    """
+    if phase_of(pod) != "Running" or is_deleting(pod) or ended(pod) is None:
+        return []
+    statuses = (pod.get("status") or {}).get("containerStatuses") or ()
+    return [str(status["name"]) for status in statuses if "running" in (status.get("state") or {})]
+
+
+def condition_of(pod: Manifest, kind: str) -> Manifest | None:
+    """Return the pod's condition of a type."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return next((found for found in conditions if found.get("type") == kind), None)
+
+
+def is_disrupted(pod: Manifest) -> bool:
+    """Whether the pod carries the condition by which a podFailurePolicy tells disruptions."""
+    return (condition_of(pod, "DisruptionTarget") or {}).get("status") == "True"
 
 
 def class_of(exit_code: int | None) -> FailureClass | None:

@@ -3,19 +3,23 @@
 At most one training Job works for a FineTuneJob at any time, and never do pods of two runs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum, auto
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
-from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase
+from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase, Reason
 from finetune_api.sources import parse_source
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import JOB, POD, Manifest
 from finetune_operator.manifests import annotation_of, controller_of, is_deleting, label_of, name_of, uid_of
 from finetune_operator.state import pods
+from finetune_operator.state.attempts import attempts
 from finetune_operator.state.deadline import has_more_time, is_overruled
+from finetune_operator.state.job_outcome import has_paused, is_spent, outcome, was_turned_away
+from finetune_operator.state.lingering import Lingering, lingering
 from finetune_operator.state.observed import Observed, condition, of_kind
 from finetune_operator.state.story import Problem
 
@@ -37,9 +41,9 @@ class RunState(Enum):
 class Run:
     """The run that the spec asks for.
 
-    job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: Jobs to delete.
+    job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: what to delete.
     blockers: names of what must be gone before the run's Job may be created. lost_job: uid of a Job that completed
-    without a last word, in whose place the run is launched again.
+    without a last word, in whose place the run is launched again. lingering: a pod that outlives its trainer.
     """
 
     state: RunState
@@ -50,6 +54,17 @@ class Run:
     artifact: ArtifactStatus | None = None
     report: TerminationReport | None = None
     lost_job: str = ""
+    lingering: Lingering | None = None
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it has failed for good by our count, while its Job would go on."""
+        return self.state is RunState.FAILED and self.job is not None and outcome(self.job) is None
+
+    @property
+    def attempts(self) -> int:
+        """Count of its pods that failed and were counted."""
+        return attempts(self.job, self.pods)
 
     @property
     def pod(self) -> Manifest | None:
@@ -59,7 +74,7 @@ class Run:
 
 def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) -> Run:
     """Decide where the run stands."""
-    current = _current(job, observed)
+    current = _current(job, previous, observed)
     own_pods = _pods(current, observed) if current is not None else _orphans(job, observed)
     report = _report(job, own_pods)
     fresh = _artifact(job, own_pods)
@@ -71,33 +86,65 @@ def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) ->
     if current is None and done:
         report = _report(job, _pods(_kept(job, observed), observed))
     others = _others(job, observed, current, artifact, done=done)
-    stop = tuple(other for other in others if not is_deleting(other))
     blockers = _blockers(observed, others, current)
-    hopeless = any(pods.has_failed_for_good(pod) for pod in own_pods)
-    state = _state(job, previous, current, done=done, hopeless=hopeless, blocked=bool(blockers))
-    return Run(state, current, own_pods, stop, blockers, artifact, report, lost_job)
+    state = _state(job, previous, current, own_pods, done=done, blocked=bool(blockers))
+    run = Run(state, current, own_pods, (), blockers, artifact, report, lost_job, lingering(own_pods, observed.now))
+    stop = [other for other in others if not is_deleting(other)]
+    return replace(run, stop=(*stop, *_superfluous(job, previous, run, observed.now)))
 
 
 def _state(
     job: FineTuneJob,
     previous: FineTuneJobStatus,
     current: Manifest | None,
+    own_pods: tuple[Manifest, ...],
     *,
     done: bool,
-    hopeless: bool,
     blocked: bool,
 ) -> RunState:
     if done:
         return RunState.DONE
-    if outcome(current) if current is not None else recorded_failure(job, previous) or hopeless:
-        return RunState.FAILED
     if current is not None:
-        return RunState.STOPPING if is_deleting(current) else RunState.ACTIVE
+        return _state_of_job(job, previous, current, own_pods)
+    if recorded_failure(job, previous) or any(pods.has_failed_for_good(pod) for pod in own_pods):
+        return RunState.FAILED
     if blocked:
         return RunState.STOPPING
     if job.spec.suspend:
         return RunState.SUSPENDED
     return RunState.LAUNCHING if job.is_resolved else RunState.WAITING
+
+
+def _state_of_job(
+    job: FineTuneJob, previous: FineTuneJobStatus, current: Manifest, own_pods: tuple[Manifest, ...]
+) -> RunState:
+    """Return the state of a run that has a Job and no result."""
+    if outcome(current):
+        goes = is_deleting(current) and previous.reason == Reason.POD_REJECTED
+        return RunState.STOPPING if goes or was_turned_away(job, current, own_pods) else RunState.FAILED
+    if is_deleting(current):
+        return RunState.STOPPING
+    return RunState.FAILED if is_spent(job, current, own_pods) else RunState.ACTIVE
+
+
+def _superfluous(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, now: datetime) -> list[Manifest]:
+    """Return what of the run itself has to go: a Job that is to be made again, or what would run for ever.
+
+    A Job goes only when the status tells of its end, since its pods' last words go with it.
+    """
+    if run.job is None or is_deleting(run.job):
+        return []
+    if run.state is RunState.STOPPING:
+        told = previous.reason == Reason.POD_REJECTED
+        return [run.job] if told and outcome(run.job) and has_paused(run.job, now) else []
+    overdue = run.lingering is not None and run.lingering.overdue
+    if run.state is RunState.DONE and _has_succeeded(job, previous) and outcome(run.job) is None:
+        # Where another container failed, the Job takes its pod for failed, and would make the next one.
+        unseen = any(pods.has_succeeded(pod) and pods.phase_of(pod) == "Failed" for pod in run.pods)
+        return [run.job] if unseen or overdue else []
+    if run.lingering is not None and overdue and pods.has_failed(run.lingering.pod):
+        return [run.lingering.pod]
+    return []
 
 
 def is_published(job: FineTuneJob, artifact: ArtifactStatus) -> bool:
@@ -108,14 +155,6 @@ def is_published(job: FineTuneJob, artifact: ArtifactStatus) -> bool:
         return parse_source(artifact.uri) == parse_source(job.spec.output.destination).child(job.run_id)
     except ValueError:
         return False
-
-
-def outcome(training_job: Manifest) -> str | None:
-    """Return the final condition of a Job, Complete or Failed; None while it may still go on."""
-    for found in (training_job.get("status") or {}).get("conditions") or ():
-        if found.get("type") in ("Complete", "Failed") and found.get("status") == "True":
-            return str(found["type"])
-    return None
 
 
 def run_of(training_job: Manifest) -> str:
@@ -163,11 +202,14 @@ def _is_current(job: FineTuneJob, training_job: Manifest) -> bool:
     return is_run and is_launch and not has_more_time(job, training_job)
 
 
-def _current(job: FineTuneJob, observed: Observed) -> Manifest | None:
-    """Return the run's Job; one that is gone counts if it had ended, so that it is not made again."""
+def _current(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) -> Manifest | None:
+    """Return the run's Job; one that is gone counts if it had ended, so that it is not made again.
+
+    It does not if it ended since nodes turned its pods away: then it went so that it can be made again.
+    """
     live = [found for found in observed.jobs if _is_current(job, found)]
     gone = [found for found in of_kind(JOB, observed.departed) if _is_current(job, found) and outcome(found)]
-    return next(iter((*live, *gone)), None)
+    return next(iter((*live, *(gone if previous.reason != Reason.POD_REJECTED else ()))), None)
 
 
 def _kept(job: FineTuneJob, observed: Observed) -> Manifest | None:

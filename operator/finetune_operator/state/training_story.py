@@ -1,19 +1,24 @@
 """The headline of a run that is not done: waiting, training, retrying, suspended or failed."""
 
 from finetune_api.handoff import Stage
-from finetune_api.keys import Phase, Reason
+from finetune_api.keys import Component, Phase, Reason
 from finetune_api.status import FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.attempts import is_free
 from finetune_operator.state.custom_code import code_not_allowed
-from finetune_operator.state.failure import attempts, job_failure, last_failure
+from finetune_operator.state.failure import job_failure, last_failure
+from finetune_operator.state.job_outcome import outcome
+from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import creation_problem, pod_problem
 from finetune_operator.state.run import Run, RunState, launched_as, recorded_failure
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
+
+TURNED_AWAY = "The pod is made again; this is not counted."
 
 _STAGES = {
     Stage.EVALUATE: (Phase.EVALUATING, Reason.EVALUATING, "The tuned model is being evaluated."),
@@ -34,15 +39,13 @@ def training_story(
         failed = run.state is RunState.FAILED
         return stalled(run_failure(job, previous, run) if failed else code_not_allowed(job))
     if job.spec.suspend:
-        return _suspended(run)
+        return _suspended(run, observed)
     if run.state is RunState.STOPPING:
-        waits = ", ".join(run.blockers) or (name_of(run.job) if run.job else "")
-        message = f"Waiting until what ran before is gone: {waits}."
-        return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, message)
+        return _stopping(job, previous, run, observed)
     if run.pod is None or pods.has_failed(run.pod):
-        return _between_pods(job, run, observed)
+        return _between_pods(job, previous, run, observed)
     if pods.is_running(run.pod) or pods.ended(run.pod) or is_deleting(run.pod):
-        return _running(job, run.pod, progress, previous)
+        return _running(job, run.pod, progress, previous, observed)
     return _waiting(job, run.pod, observed)
 
 
@@ -51,27 +54,56 @@ def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Prob
     return recorded_failure(job, previous) or job_failure(job, run)
 
 
-def _suspended(run: Run) -> Story:
+def _suspended(run: Run, observed: Observed) -> Story:
     if run.pod is not None and not pods.is_over(run.pod):
+        problem = lost_node(run.pod, observed.now)
+        if problem is not None:
+            return hindered(Phase.SUSPENDED, problem)
         message = f"Pod {name_of(run.pod)} saves a checkpoint and stops."
         return going_on(Phase.SUSPENDED, Reason.SUSPENDED, message)
     return settled(Phase.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true. Set it to false to go on.")
 
 
-def _between_pods(job: FineTuneJob, run: Run, observed: Observed) -> Story:
+def _stopping(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed: Observed) -> Story:
+    """Tell what a new Job has to wait for."""
+    if run.job is not None and outcome(run.job):
+        problem = last_failure(job, run)
+        message = f"{problem.message} {TURNED_AWAY}" if problem else previous.message or TURNED_AWAY
+        return hindered(Phase.PENDING, Problem(Reason.POD_REJECTED, message))
+    for pod in observed.pods(Component.TRAINING):
+        lost = lost_node(pod, observed.now)
+        if lost is not None:
+            return hindered(Phase.PENDING, lost)
+    waits = ", ".join(run.blockers) or (name_of(run.job) if run.job else "")
+    return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, f"Waiting until what ran before is gone: {waits}.")
+
+
+def _between_pods(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed: Observed) -> Story:
     since = run.pod["metadata"]["creationTimestamp"] if run.pod else ""
     problem = creation_problem(observed.events, since)
     if problem is not None:
         return hindered(Phase.PENDING, problem)
     failure = last_failure(job, run)
-    if failure is None:
+    if previous.phase == Phase.SUSPENDED or (failure is None and previous.reason == Reason.RESUMING):
+        return going_on(Phase.PENDING, Reason.RESUMING, f"Run {job.run_id} resumes: its Job is creating a pod.")
+    if failure is None or run.pod is None:
         return _creating(job)
-    count = attempts(run)
-    if count > job.spec.max_retries or (run.pod is not None and pods.has_failed_for_good(run.pod)):
+    held = f" {run.lingering.message}" if run.lingering else ""
+    if not is_free(run.pod) and (run.attempts > job.spec.max_retries or pods.has_failed_for_good(run.pod)):
         # The Job is about to fail; that is told once, when it has.
-        return going_on(Phase.TRAINING, Reason.TRAINING, failure.message)
-    message = f"{failure.message} Attempt {count + 1} of {job.spec.max_retries + 1} follows."
-    return hindered(Phase.TRAINING, Problem(Reason.RETRYING, message))
+        return going_on(Phase.TRAINING, Reason.TRAINING, f"{failure.message}{held}")
+    problem = _another_pod(job, run, failure, held)
+    return hindered(Phase.PENDING if problem.reason == Reason.POD_REJECTED else Phase.TRAINING, problem)
+
+
+def _another_pod(job: FineTuneJob, run: Run, failure: Problem, held: str) -> Problem:
+    """Tell that another pod follows, and whether the failure of the last one counts."""
+    follows = f"Attempt {run.attempts + 1} of {job.spec.max_retries + 1} follows."
+    if failure.reason == Reason.POD_REJECTED:
+        return Problem(Reason.POD_REJECTED, f"{failure.message} {TURNED_AWAY} {follows}")
+    if run.pod is not None and is_free(run.pod):
+        return Problem(Reason.RESUMING, f"{failure.message}{held} The run resumes, and this is not counted. {follows}")
+    return Problem(Reason.RETRYING, f"{failure.message}{held} {follows}")
 
 
 def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
@@ -88,7 +120,16 @@ def _creating(job: FineTuneJob) -> Story:
     return going_on(Phase.PENDING, Reason.CREATING_POD, message)
 
 
-def _running(job: FineTuneJob, pod: Manifest, progress: ProgressStatus | None, previous: FineTuneJobStatus) -> Story:
+def _running(
+    job: FineTuneJob,
+    pod: Manifest,
+    progress: ProgressStatus | None,
+    previous: FineTuneJobStatus,
+    observed: Observed,
+) -> Story:
+    problem = lost_node(pod, observed.now)
+    if problem is not None:
+        return hindered(Phase.TRAINING, problem)
     if is_deleting(pod):
         return going_on(Phase.TRAINING, Reason.TRAINING, f"Pod {name_of(pod)} is being stopped.")
     stage = progress.stage if progress else None

@@ -21,6 +21,13 @@ class DataFormat(StrEnum):
     DOCUMENT = "Document"
 
 
+class Quoting(StrEnum):
+    """What quotation marks mean in CSV and TSV files."""
+
+    STANDARD = "Standard"
+    LITERAL = "Literal"
+
+
 FORMAT_OF_ENDING = {
     ".csv": DataFormat.CSV,
     ".tsv": DataFormat.TSV,
@@ -35,6 +42,7 @@ COMPRESSED_ENDINGS = (".gz", ".bz2", ".xz", ".zst")
 _FORMAT = "|".join(ending[1:] for ending in FORMAT_OF_ENDING)
 _COMPRESSED = "|".join(ending[1:] for ending in COMPRESSED_ENDINGS)
 _ENDING = f"[.]({_FORMAT})([.]({_COMPRESSED}))?$"
+_NO_TABLE = f"[.](json|jsonl|ndjson|parquet|txt)([.]({_COMPRESSED}))?$"
 _NAMES_FILES = "^(s3|pvc)://|^hf://datasets/[^/]+/[^/]+/."
 
 DataUri = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -88,10 +96,31 @@ def _only_for_the_hub(field: str, words: str) -> Rule:
     )
 
 
+def _only_for_tables(field: str) -> tuple[Rule, ...]:
+    words = "is for CSV and TSV files only; remove it"
+    return (
+        Rule(
+            f"!has(self.{field}) || !has(self.format) || self.format in ['CSV', 'TSV']", words, field_path=f".{field}"
+        ),
+        Rule(
+            f"!has(self.{field}) || has(self.format) || !has(self.source) || !self.source.matches('{_NO_TABLE}')",
+            words,
+            field_path=f".{field}",
+        ),
+    )
+
+
 FILE_RULES = (
     *_data_rules(),
     _only_for_the_hub("revision", "applies to hf:// sources only; for s3:// and pvc:// put the version into the path"),
     _only_for_the_hub("split", "applies to hf:// sources only; for s3:// and pvc:// name the files of the split"),
+    *_only_for_tables("delimiter"),
+    *_only_for_tables("quoting"),
+    Rule(
+        "!has(self.delimiter) || !(self.delimiter in ['\"', '\\n', '\\r'])",
+        "must be one character that tells fields apart, such as ';'; not a quotation mark, nor an end of line",
+        field_path=".delimiter",
+    ),
 )
 
 
@@ -111,6 +140,18 @@ class DataFiles(ApiModel):
         None,
         description="File format. Text has a row in each line, Document is one row as a whole, both in column text."
         " Default: by the file's ending. Files that end in .gz, .bz2, .xz or .zst are unpacked.",
+    )
+    delimiter: str | None = Field(
+        None,
+        min_length=1,
+        max_length=1,
+        description="What tells the fields of CSV and TSV files apart, such as ';'. Default: a comma, or a tab.",
+    )
+    quoting: Quoting | None = Field(
+        None,
+        description="What quotation marks mean in CSV and TSV files. Standard: fields in quotes may hold delimiters,"
+        " doubled quotes and line breaks. Literal: they are ordinary characters, and each line is a row. Default:"
+        " Standard.",
     )
     revision: str | None = Field(
         None, min_length=1, max_length=128, description="Commit, tag or branch of an hf:// dataset. Default: main."
@@ -153,6 +194,14 @@ class EvaluationData(DataFiles):
             "!has(self.format) || has(self.source) || has(self.sources)",
             "is the format of source; remove it, since fraction takes rows of the training file",
             field_path=".format",
+        ),
+        *(
+            Rule(
+                f"!has(self.{field}) || has(self.source) || has(self.sources)",
+                "is for files of held-out rows; remove it, since fraction takes rows of the training file",
+                field_path=f".{field}",
+            )
+            for field in ("delimiter", "quoting")
         ),
         *FILE_RULES,
     )

@@ -83,7 +83,10 @@ class Pipeline:
         return choose_device(self.request.training.precision, self.request.compute.gpus, threads)
 
     def _data(self) -> DataRecord:
-        return self._stage(Stage.DATA, DataRecord, self._prepare_data)
+        record = self._stage(Stage.DATA, DataRecord, self._prepare_data)
+        for words in record.warnings:
+            self.board.warn(words)
+        return record
 
     def _prepare_data(self) -> DataRecord:
         prepare_environment(self.request)

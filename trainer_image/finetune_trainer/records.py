@@ -23,7 +23,8 @@ class DataRecord:
     """The rows, checked and split. `labels` are the class names in the order of the outputs; empty for SFT.
 
     `label_counts` says how often the training rows teach each label; `counts` has a RowCounts for each of train,
-    evaluation and test that has files of its own; `revisions` the commits of the Hub's datasets, by URI.
+    evaluation and test that has files of its own; `revisions` the commits of the Hub's datasets, by URI; `warnings` is
+    what a person should know of rows that can be used.
     """
 
     train_file: str
@@ -36,6 +37,7 @@ class DataRecord:
     revisions: dict[str, str] = field(default_factory=dict)
     test_file: str | None = None
     test_rows: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

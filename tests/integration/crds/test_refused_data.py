@@ -21,6 +21,7 @@ HUB_DATA = (
 FILE_OR_PATTERN = (
     "must name a file or a pattern, not a folder: s3://bucket/path/file.csv or pvc://claim/path/part-*.jsonl"
 )
+FOR_TABLES = "is for CSV and TSV files only; remove it"
 ONE_TRAIN = "set exactly one of source (a file, pattern or dataset) and sources (a list of them)"
 ONE_EVALUATION = (
     "set exactly one of source (a file of held-out rows), sources (several) and fraction (a share of the training rows)"
@@ -80,6 +81,26 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         'train.format: Unsupported value: "XML": supported values: "CSV", "TSV", "JSON", "JSONL", "Parquet", "Text",'
         ' "Document"',
     ),
+    ({"train": {"source": "s3://b/x.jsonl.gz", "delimiter": ";"}}, f"train.delimiter: Invalid value: {FOR_TABLES}"),
+    ({"train": {"format": "Parquet", "quoting": "Literal"}}, f"train.quoting: Invalid value: {FOR_TABLES}"),
+    (
+        {"train": {"delimiter": '"'}},
+        "train.delimiter: Invalid value: must be one character that tells fields apart, such as ';'; not a quotation"
+        " mark, nor an end of line",
+    ),
+    (
+        {"train": {"delimiter": "||"}},
+        "train.delimiter: Too long: may not be more than 1 byte",
+    ),
+    (
+        {"train": {"quoting": "None"}},
+        'train.quoting: Unsupported value: "None": supported values: "Standard", "Literal"',
+    ),
+    (
+        {"evaluation": {"fraction": 0.1, "delimiter": ";"}},
+        "evaluation.delimiter: Invalid value: is for files of held-out rows; remove it, since fraction takes rows of"
+        " the training file",
+    ),
     ({"evaluation": {"source": "s3://b/x.csv", "fraction": 0.1}}, f"evaluation: Invalid value: {ONE_EVALUATION}"),
     ({"evaluation": {}}, f"evaluation: Invalid value: {ONE_EVALUATION}"),
     (
@@ -127,6 +148,8 @@ ACCEPTED: list[dict[str, Any]] = [
     {"train": {"source": "s3://bucket/parts/**/*.jsonl.gz"}},
     {"train": {"source": None, "sources": ["s3://bucket/a.csv", "pvc://claim/b.tsv.zst"]}},
     {"train": {"source": "pvc://claim/pages/*.md", "format": "Document"}},
+    {"train": {"source": "s3://bucket/parts/*.csv.gz", "delimiter": "\t", "quoting": "Literal"}},
+    {"train": {"source": "s3://bucket/part.dat", "format": "CSV", "delimiter": ";"}},
     {"evaluation": {"source": "hf://datasets/org/name"}, "test": {"source": "s3://bucket/test.csv"}},
     _filter(operator="GreaterThan", values=["-0.5"]),
 ]

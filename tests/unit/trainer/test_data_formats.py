@@ -173,7 +173,11 @@ WRONG_FILES = {
     "no bzip2": ("a.csv.bz2", FILES["csv"], ["cannot be unpacked as .bz2"]),
     "no xz": ("a.csv.xz", FILES["csv"], ["cannot be unpacked as .xz"]),
     "no zstd": ("a.csv.zst", FILES["csv"], ["cannot be unpacked as .zst"]),
-    "commas in a TSV": ("a.tsv", b"text,label\na,b\n", ["no column 'text'", "text,label"]),
+    "commas in a TSV": (
+        "a.tsv",
+        b"text,label\na,b\n",
+        ["line 1: the fields are told apart by commas, not by tabs", "spec.dataset.train.delimiter"],
+    ),
     "nothing in the array": ("a.json", b"[]", ["holds no rows"]),
     "blank lines alone": ("a.csv", b"text,label\n , \n", ["holds no rows that are used (0 filtered out, 1 blank)"]),
 }

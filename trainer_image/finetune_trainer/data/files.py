@@ -6,6 +6,7 @@ from pathlib import Path
 
 from finetune_api.data_files import DataFiles, DataFormat
 from finetune_api.sources import Source, parse_source
+from finetune_trainer.data.dialect import DELIMITERS
 from finetune_trainer.data.globs import matches_pattern, split_pattern
 from finetune_trainer.data.hub_splits import files_of_split
 from finetune_trainer.data.reading import format_of
@@ -47,6 +48,10 @@ def fetch_files(wanted: DataFiles, block: str, split: str, into: Path, access: G
         except ValueError as error:
             raise BadSpec(f"{where}: {error}", where) from error
         _Fetch(wanted, where, split, access, fetched).add(source, into / str(number))
+    tables = any(file.data_format in DELIMITERS for file in fetched.files)
+    if fetched.files and not tables and (wanted.delimiter or wanted.quoting):
+        field = f"{block}.{'delimiter' if wanted.delimiter else 'quoting'}"
+        raise BadSpec(f"{field} is for CSV and TSV, and {fetched.files[0].uri} is neither; remove it", field)
     if not fetched.files:
         raise BadSpec(f"{block} names no data; set {block}.source", block)
     return fetched

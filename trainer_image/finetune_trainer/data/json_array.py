@@ -5,32 +5,42 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from finetune_trainer.data.encodings import advice, wrong_byte
 from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.data.reading import RawRow
-from finetune_trainer.data.text import encoding_words
+from finetune_trainer.errors import BadData
+from finetune_trainer.log import say
 
 CHUNK_BYTES = 1 << 18
 LONGEST_ELEMENT = 1 << 26
 """Characters of one object; what is longer is taken for an error, since a missing bracket looks the same."""
 SPACE = " \t\r\n"
-SHAPE = "an array of objects, [{…}, {…}]; a file with one object on each line needs format: JSONL"
+SHAPE = "an array of objects, [{…}, {…}]"
 
 
 def read_json(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
-    """Yield the objects, each with the line on which it starts. Raises BadData where the array is broken."""
+    """Yield the objects, each with the line on which it starts; of several arrays, one after the other, all of them.
+
+    Raises BadData where an array is broken, or where anything else follows.
+    """
     scanner = _Scanner(stream, problems)
-    found = scanner.next_character()
-    if not found:
-        return
-    if found != "[":
-        raise problems.fail(f"line {scanner.line}: found {found!r}; expected {SHAPE}")
+    arrays = 0
+    while begins := scanner.next_character():
+        if begins != "[":
+            raise _after_arrays(scanner, problems) if arrays else _no_array(scanner, problems)
+        yield from _array(scanner, problems)
+        arrays += 1
+    if arrays > 1:
+        say("data", f"{problems.file} holds {arrays} arrays, one after the other; all were read")
+
+
+def _array(scanner: "_Scanner", problems: Problems) -> Iterator[RawRow]:
     scanner.step()
     separator = ","
     while scanner.next_character() != "]":
         if separator != ",":
-            raise problems.fail(
-                f"line {scanner.line}: found {show(scanner.next_character())} after an object; expected , or ]"
-            )
+            found = show(separator) if separator else "the file's end"
+            raise problems.fail(f"line {scanner.line}: found {found} after an object; expected , or ]")
         line = scanner.line
         value = scanner.value()
         if isinstance(value, dict):
@@ -40,6 +50,30 @@ def read_json(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
         separator = scanner.next_character()
         if separator == ",":
             scanner.step()
+    scanner.step()
+
+
+def _after_arrays(scanner: "_Scanner", problems: Problems) -> BadData:
+    found = show(scanner.rest_of_line())
+    return problems.fail(f"line {scanner.line}: found {found} after the end of the array; expected the file's end")
+
+
+def _no_array(scanner: "_Scanner", problems: Problems) -> BadData:
+    """Return the error for a file that begins with something else, which is told by what it is."""
+    line, found = scanner.line, scanner.next_character()
+    words = f"line {line}: found {found!r}; expected {SHAPE}; a file with one object on each line needs format: JSONL"
+    if found != "{":
+        return problems.fail(words)
+    value = scanner.value()
+    last_line, following = scanner.line, scanner.next_character()
+    key = next((name for name, inner in value.items() if isinstance(inner, list)), None)
+    if not following and key:
+        words = (
+            f"line {line}: one object; expected {SHAPE}; the list under its key {key!r} is one: `jq .{key}` takes it"
+        )
+    elif following and last_line > line:
+        words = f"line {line}: objects one after the other; expected {SHAPE}, which `jq -s .` makes of them"
+    return problems.fail(words)
 
 
 class _Scanner:
@@ -64,6 +98,10 @@ class _Scanner:
             if not self._read(CHUNK_BYTES):
                 return ""
 
+    def rest_of_line(self) -> str:
+        """Return what stands between here and the line's end, as far as it is read."""
+        return self._text[self._at :].split("\n", 1)[0].strip()
+
     def step(self) -> None:
         """Go on by one character."""
         self.line += self._text[self._at] == "\n"
@@ -75,6 +113,8 @@ class _Scanner:
         while True:
             try:
                 value, end = self._objects.raw_decode(self._text, self._at)
+            except RecursionError as error:
+                raise self._problems.fail(f"line {self.line}: brackets within brackets, too deep to be read") from error
             except json.JSONDecodeError as error:
                 if len(self._text) - self._at < LONGEST_ELEMENT and self._read(size):
                     size *= 2
@@ -95,7 +135,8 @@ class _Scanner:
             more = self._bytes.decode(content, final=not content)
         except UnicodeDecodeError as error:
             line = self.line + self._text.count("\n", self._at) + error.object.count(b"\n", 0, error.start)
-            raise self._problems.fail(f"line {line}: {encoding_words(error)}") from error
+            words = f"{wrong_byte(error)} is not UTF-8; {advice(content)}"
+            raise self._problems.fail(f"line {line}: {words}") from error
         self._text = self._text[self._at :] + more
         self._at = 0
         return bool(content)

@@ -30,9 +30,24 @@ class Problems:
         self.name = name
         self.field = field
         self.count = 0
+        self.warnings: list[str] = []
         self._file: str | None = None
         self._unit = "line"
         self._shown: list[str] = []
+
+    @property
+    def block(self) -> str:
+        """The spec's block that names the files, such as spec.dataset.train."""
+        return self.field.rpartition(".")[0]
+
+    @property
+    def file(self) -> str:
+        """The file that is read now, or what stands for all of them."""
+        return self._file or self.name
+
+    def warn(self, words: str) -> None:
+        """Note what a person should know of the file that is read now, though its rows can be used."""
+        self.warnings.append(f"{self.file}: {words}")
 
     def enter(self, file: str, unit: str) -> None:
         """Note which file is read now, and what its rows are counted in: line or row."""
@@ -65,7 +80,7 @@ class Problems:
 
     def fail(self, words: str) -> BadData:
         """Return the error for a file that is wrong as a whole."""
-        return BadData(f"{self._file or self.name}: {words}", self.field)
+        return BadData(f"{self.file}: {words}", self.field)
 
 
 def show(value: Any) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
-from finetune_api.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFormat
+from finetune_api.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFiles, DataFormat
+from finetune_trainer.data.encodings import HEAD_BYTES, something_else
 from finetune_trainer.data.problems import Problems
 
 UNPACKING_ERRORS = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
@@ -27,18 +28,24 @@ class RawRow:
 Reader = Callable[[BinaryIO, Problems], Iterator[RawRow]]
 
 
-def read_rows(path: Path, name: str, data_format: DataFormat, problems: Problems) -> Iterator[RawRow]:
+def read_rows(
+    path: Path, name: str, data_format: DataFormat, problems: Problems, files: DataFiles | None = None
+) -> Iterator[RawRow]:
     """Yield the rows of a file; lines that are no rows are noted in `problems`. Its `name` tells how it is packed.
 
-    Raises BadData for a file whose rows cannot be told apart: no header, broken quotes, not UTF-8 (CSV).
+    `files` is the spec's block that names it and says how it is to be read. Raises BadData for a file whose rows cannot
+    be told apart: no header, broken quotes, not UTF-8 (CSV).
     """
     packed = packing_of(name)
+    files = files or DataFiles()
     problems.enter(name, "row" if data_format is DataFormat.PARQUET else "line")
     if packed and data_format is DataFormat.PARQUET:
         raise problems.fail(f"is a Parquet file that is packed as {packed} once more; unpack it")
     try:
+        if data_format is not DataFormat.PARQUET:
+            _check_beginning(path, packed, data_format, problems)
         with _opened(path, packed) as stream:
-            yield from _reader_of(data_format)(stream, problems)
+            yield from _reader_of(data_format, files)(stream, problems)
     except UNPACKING_ERRORS as error:
         raise problems.fail(_unpacking_words(packed, error)) from error
     except OSError as error:
@@ -60,13 +67,22 @@ def packing_of(name: str) -> str | None:
     return ending if ending in COMPRESSED_ENDINGS else None
 
 
-def _reader_of(data_format: DataFormat) -> Reader:
+def _check_beginning(path: Path, packed: str | None, data_format: DataFormat, problems: Problems) -> None:
+    """Raise BadData for a file that begins like something else than text in UTF-8."""
+    with _opened(path, packed) as stream:
+        other = something_else(stream.read(HEAD_BYTES), data_format)
+    if other:
+        raise problems.fail(other)
+
+
+def _reader_of(data_format: DataFormat, files: DataFiles) -> Reader:
     """Return what reads a format; its libraries are imported only then."""
     match data_format:
         case DataFormat.CSV | DataFormat.TSV:
             from finetune_trainer.data.delimited import reader
+            from finetune_trainer.data.dialect import dialect_of
 
-            return reader("," if data_format is DataFormat.CSV else "\t")
+            return reader(dialect_of(files, data_format))
         case DataFormat.JSON:
             from finetune_trainer.data.json_array import read_json
 

@@ -54,6 +54,7 @@ class _Preparation:
     labels: Labels = ()
     revisions: dict[str, str] = field(default_factory=dict)
     counts: dict[str, RowCounts] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._names = ColumnNames(self.spec.columns)
@@ -86,6 +87,7 @@ class _Preparation:
             label_counts=_label_counts(StoredRows(self._stored("train"))),
             counts=self.counts,
             revisions=self.revisions,
+            warnings=tuple(self.warnings),
         )
 
     def _evaluation_rows(self) -> int:
@@ -112,9 +114,10 @@ class _Preparation:
         seen: Counter[str] = Counter()
         with RowWriter(self._stored(name)) as writer:
             for file in fetched.files:
-                for row in self._parsed(file, problems, seen):
+                for row in self._parsed(file, wanted, problems, seen):
                     writer.append(row)
         problems.leave()
+        self.warnings += problems.warnings
         problems.fail_if_any(writer.count + problems.count)
         dropped = f" that are used ({seen['filtered']} filtered out, {seen['blank']} blank)" if seen.total() else ""
         if not writer.count:
@@ -126,8 +129,8 @@ class _Preparation:
         self.counts[part] = counts
         return StoredRows(self._stored(name)), problems
 
-    def _parsed(self, file: DataFile, problems: Problems, seen: Counter[str]) -> Iterator[Row]:
-        for raw in read_rows(file.path, file.uri, file.data_format, problems):
+    def _parsed(self, file: DataFile, wanted: DataFiles, problems: Problems, seen: Counter[str]) -> Iterator[Row]:
+        for raw in read_rows(file.path, file.uri, file.data_format, problems, wanted):
             try:
                 row = self._used(raw, file.data_format in SAME_COLUMNS, seen)
                 if row is not None:

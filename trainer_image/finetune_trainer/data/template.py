@@ -42,4 +42,4 @@ def _as_text(values: dict[str, Any], column: str) -> str:
 
 def listed(values: dict[str, Any]) -> str:
     """Return the names of a row's columns, for a message."""
-    return ", ".join(values) or "none"
+    return ", ".join(name if name and name == name.strip() else repr(name) for name in values) or "none"

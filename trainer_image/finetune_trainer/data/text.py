@@ -1,12 +1,16 @@
 """Text files: a row for each line, or one for the whole file; the column is called text."""
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from typing import BinaryIO
 
+from finetune_trainer.data.encodings import advice, wrong_byte
 from finetune_trainer.data.problems import Problems
 from finetune_trainer.data.reading import RawRow
 
 BYTE_ORDER_MARK = "\ufeff"
+PIECE_BYTES = 1 << 16
 
 
 def read_text(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
@@ -22,15 +26,32 @@ def read_document(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
 
 def decoded_lines(stream: BinaryIO, problems: Problems) -> Iterator[str]:
     """Yield the lines of a file in UTF-8. Raises BadData for one that is not."""
-    for line, content in enumerate(stream, 1):
+    for line, content in enumerate(raw_lines(stream), 1):
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise problems.fail(f"line {line}: {encoding_words(error)}") from error
+            raise problems.fail(f"line {line}: {wrong_byte(error)} is not UTF-8; {advice(content)}") from error
         yield text.removeprefix(BYTE_ORDER_MARK) if line == 1 else text
 
 
-def encoding_words(error: UnicodeDecodeError) -> str:
-    """Say which byte is not UTF-8, and what to do."""
-    wrong = error.object[error.start]
-    return f"byte 0x{wrong:02x} is not UTF-8; convert the file, with `iconv -f WINDOWS-1252 -t UTF-8` say"
+def raw_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines with their ends, which are carriage returns alone where a file has no other."""
+    head = stream.read(PIECE_BYTES)
+    if b"\r" in head and b"\n" not in head:
+        yield from _split_at(b"\r", chain([head], iter(partial(stream.read, PIECE_BYTES), b"")))
+        return
+    *whole, rest = head.split(b"\n")
+    yield from (line + b"\n" for line in whole)
+    last = rest + stream.readline()
+    if last:
+        yield last
+    yield from stream
+
+
+def _split_at(end: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(end)
+        yield from (line + end for line in whole)
+    if rest:
+        yield rest

@@ -4,7 +4,7 @@ import json
 
 from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest, RunResources
 from finetune_api.inputs import TrainingInputs
-from finetune_api.keys import Component
+from finetune_api.keys import ANNOTATION_LAUNCH, Component
 from finetune_operator.desired.metadata import child, run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CONFIG_MAP, Manifest
@@ -29,8 +29,25 @@ def run_request(job: FineTuneJob) -> RunRequest:
     )
 
 
+def job_file(job: FineTuneJob) -> str:
+    """Return the job file: only what differs from the defaults, which every release of the trainer has alike.
+
+    A field that the trainer's release has never heard of is thus there only if somebody set it.
+    """
+    request = run_request(job)
+    told = request.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return json.dumps({**told, "version": request.version}, indent=1, sort_keys=True)
+
+
 def config_map(job: FineTuneJob) -> Manifest:
     """Return the ConfigMap that the training pod mounts."""
-    content = json.dumps(run_request(job).to_wire(), indent=1, sort_keys=True)
-    head = child(job, CONFIG_MAP, run_name(job, job.run_id), Component.TRAINING, run_id=job.run_id)
-    return {**head, "data": {JOB_FILE_NAME: content}}
+    annotations = {ANNOTATION_LAUNCH: job.launch}
+    head = child(
+        job,
+        CONFIG_MAP,
+        run_name(job, job.run_id),
+        Component.TRAINING,
+        run_id=job.run_id,
+        annotations=annotations,
+    )
+    return {**head, "data": {JOB_FILE_NAME: job_file(job)}}

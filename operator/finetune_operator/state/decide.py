@@ -115,22 +115,33 @@ def _conflict(job: FineTuneJob, foreign: Manifest) -> Story:
 
 
 def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
-    """Return what training needs and is not there (or not as it should be): job file, workspace, Job."""
+    """Return what training needs and is not there: job file, workspace, Job. Each is made once for a launch."""
     if run.state is RunState.ACTIVE:
-        wanted = [config_map(job)]
-    elif run.state is RunState.LAUNCHING:
-        claim = workspace_claim(job)
-        wanted = [config_map(job), *([claim] if claim else []), training_job(job, policy.trainer_image)]
-    else:
+        return _kept_job_file(job, observed)
+    if run.state is not RunState.LAUNCHING:
         return ()
+    claim = workspace_claim(job)
+    wanted = [config_map(job), *([claim] if claim else []), training_job(job, policy.trainer_image)]
     live = {(found["kind"], name_of(found)): found for found in observed.children}
 
     def is_needed(child: Manifest) -> bool:
         found = live.get((child["kind"], name_of(child)))
-        # A claim's spec cannot change once it is bound: it is made once.
         return found is None or (child["kind"] == CONFIG_MAP.kind and differs(child, found))
 
     return tuple(child for child in map(stamped, wanted) if is_needed(child))
+
+
+def _kept_job_file(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]:
+    """Return the job file of a live Job if it is missing, or has lost the labels that it is found by.
+
+    Whatever this release would write, its words stay: the Job's pods run the trainer that it was written for.
+    """
+    wanted = config_map(job)
+    found = observed.child(CONFIG_MAP, name_of(wanted))
+    if found is None:
+        return (stamped(wanted),)
+    is_labelled = not differs({"labels": wanted["metadata"]["labels"]}, found["metadata"])
+    return () if is_labelled else (stamped({**wanted, "data": found.get("data") or {}}),)
 
 
 def _merges(job: FineTuneJob, told: FineTuneJobStatus, run: Run, observed: Observed) -> tuple[Merge, ...]:

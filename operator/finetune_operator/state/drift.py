@@ -8,8 +8,8 @@ from finetune_api.keys import ANNOTATION_APPLIED
 from finetune_api.quantity import amount
 from finetune_operator.kinds import Manifest
 
-_QUANTITIES = ("requests", "limits")
-"""Fields whose values are amounts: the API server keeps the spelling, others (an admission webhook) may not."""
+_AMOUNTS = ("requests", "limits", "sizeLimit")
+"""Fields that hold amounts: the API server spells them in its own way."""
 
 
 def stamped(manifest: Manifest) -> Manifest:
@@ -25,29 +25,22 @@ def differs(wanted: Manifest, live: Manifest) -> bool:
     return not _contains(live, wanted)
 
 
-def _contains(live: Any, wanted: Any) -> bool:
+def _contains(live: Any, wanted: Any, *, amounts: bool = False) -> bool:
     if isinstance(wanted, dict):
         return isinstance(live, dict) and all(
-            _contains_amounts(live.get(key), value) if key in _QUANTITIES else _contains(live.get(key), value)
-            for key, value in wanted.items()
+            _contains(live.get(key), value, amounts=amounts or key in _AMOUNTS) for key, value in wanted.items()
         )
     if isinstance(wanted, list):
         return (
             isinstance(live, list)
             and len(live) == len(wanted)
-            and all(_contains(there, here) for there, here in zip(live, wanted, strict=True))
+            and all(_contains(there, here, amounts=amounts) for there, here in zip(live, wanted, strict=True))
         )
-    return bool(live == wanted)
-
-
-def _contains_amounts(live: Any, wanted: Any) -> bool:
-    if not (isinstance(wanted, dict) and isinstance(live, dict)):
-        return _contains(live, wanted)
-    return all(key in live and _same_amount(live[key], value) for key, value in wanted.items())
+    return bool(live == wanted) or (amounts and _same_amount(live, wanted))
 
 
 def _same_amount(live: Any, wanted: Any) -> bool:
     try:
         return amount(live) == amount(wanted)
     except ValueError:
-        return bool(live == wanted)
+        return False

@@ -279,8 +279,19 @@ def test_status_of_another_release_is_read_as_far_as_possible():
 
 
 def test_no_secret_value_or_default_can_reach_the_job_file():
-    scene = Scene()
+    scene = Scene(training={"loggingIntervalSteps": 10, "seed": 7}, evaluation={"baseline": True})
     scene.act()
     request = json.loads(scene.one("ConfigMap")["data"]["job.json"])
     assert request["model"]["secretRef"] == {"name": "s3"}
-    assert request["runId"] == scene.job.run_id
+    assert request == {
+        "version": 1,
+        "namespace": "default",
+        "name": "job",
+        "uid": "uid-of-job",
+        "runId": scene.job.run_id,
+        "model": scene.resource["spec"]["model"],
+        "task": "SequenceClassification",
+        "dataset": scene.resource["spec"]["dataset"],
+        "training": {"seed": 7},
+        "output": scene.resource["spec"]["output"],
+    }

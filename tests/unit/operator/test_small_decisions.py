@@ -31,6 +31,7 @@ from tests.unit.operator.builders import NOW, Scene
         ({"limits": {"memory": "1000Mi"}}, {"limits": {"memory": "1Gi"}}, True),
         ({"limits": {"memory": "1Gi"}}, {"limits": {}}, True),
         ({"limits": {"memory": "1Gi"}}, {"limits": None}, True),
+        ({"emptyDir": {"sizeLimit": "1024Mi"}}, {"emptyDir": {"sizeLimit": "1Gi"}}, False),
         ({"args": ["1000m"]}, {"args": ["1"]}, True),
         ({"applied": "12e4"}, {"applied": "120e3"}, True),
     ],

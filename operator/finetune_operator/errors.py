@@ -8,9 +8,22 @@ ClusterError
 SettingsError     the command line or the environment is wrong
 """
 
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What was asked of the API server: create, apply, patch, delete or status of an object; or a read."""
+
+    verb: str = "read"
+    kind: str = ""
+    name: str = ""
+
 
 class ClusterError(Exception):
-    """Base of every answer of the API server other than success."""
+    """Base of every answer of the API server other than success. attempt: what was asked."""
+
+    attempt = Attempt()
 
 
 class NotFound(ClusterError):

@@ -11,7 +11,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from finetune_api.keys import MANAGED_BY
 from finetune_operator.cluster.connection import Credentials, bearer_token, credentials
 from finetune_operator.cluster.port import Listing
-from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused, Unavailable
+from finetune_operator.errors import Attempt, ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import EVENT, FINETUNE_JOB, LEASE, Kind, Manifest, kind_of
 from finetune_operator.manifests import name_of, namespace_of, uid_of, version_of
 from finetune_operator.metrics import API_WRITES
@@ -132,7 +132,11 @@ class ApiServer:
         query: dict[str, Any] | None = None,
     ) -> Manifest:
         method, content_type, body = request
-        answer = await self._request(method, path, query, body, content_type)
+        try:
+            answer = await self._request(method, path, query, body, content_type)
+        except ClusterError as error:
+            error.attempt = Attempt(verb, subject["kind"], name_of(subject))
+            raise
         API_WRITES.labels(verb=verb, kind=subject["kind"]).inc()
         return answer
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from finetune_api.keys import Reason
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster
@@ -20,11 +22,13 @@ from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
 from finetune_operator.state.decide import decide
 from finetune_operator.state.observed import Observed, Refusal
-from finetune_operator.state.plan import Plan, Policy
+from finetune_operator.state.plan import Note, Plan, Policy
 
 logger = logging.getLogger(__name__)
 
 RECONCILE_TIMEOUT_SECONDS = 60.0
+LASTING_FAILURES = 4
+"""Failures in a row, over some seconds, after which the status tells of them."""
 
 
 class Reconciler:
@@ -46,6 +50,7 @@ class Reconciler:
         self._policy = policy
         self._identity = identity
         self._clock = clock
+        self._failures: Counter[Key] = Counter()
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at one FineTuneJob; return after how many seconds to look again. Raises to be called again."""
@@ -68,31 +73,55 @@ class Reconciler:
             logger.exception("reconcile failed key=%s: a bug in the operator", key)
             raise
         finally:
+            if result != "ok":
+                self._failures[key] += 1
             RECONCILES.labels(result=result).inc()
 
     async def _reconcile(self, key: Key) -> float | None:
-        observed = await self._observe(key)
+        observed = self._known(key)
         if observed is None:
             self._board.watch(key, None)
+            self._failures.pop(key, None)
             return None
+        try:
+            return await self._bring_about(key, observed)
+        except ClusterError as error:
+            observed = replace(self._known(key) or observed, refusal=self._refusal(key, error))
+            plan = self._decide(observed)
+            await self._tell(key, observed, plan)
+            return plan.look_again_seconds
+
+    async def _bring_about(self, key: Key, observed: Observed) -> float | None:
+        observed = await self._look_around(observed)
         plan = self._decide(observed)
         if plan.applies or lacks_job(observed):
             observed = await self._confirm(observed, plan)
             plan = self._decide(observed)
         return await self._act(key, observed, plan)
 
+    def _refusal(self, key: Key, error: ClusterError) -> Refusal:
+        """Return what is to be told of an error: a refusal at once, another when it lasts. Raises it otherwise."""
+        lasting = not isinstance(error, Refused)
+        if lasting and self._failures[key] + 1 < LASTING_FAILURES:
+            raise error
+        attempt = error.attempt
+        logger.warning("refused verb=%s child=%s/%s why=%s", attempt.verb, attempt.kind, attempt.name, error)
+        return Refusal(attempt.kind, attempt.name, str(error), attempt.verb, lasting=lasting)
+
     def _decide(self, observed: Observed) -> Plan:
         return decide(observed, self._policy, self._clock())
 
-    async def _observe(self, key: Key) -> Observed | None:
-        """Read what is known of a FineTuneJob, and the Events about what does not get on."""
-        observed = self._known(key)
-        if observed is None:
-            return None
+    async def _look_around(self, observed: Observed) -> Observed:
+        """Read what the watches do not show: pods without our labels, and Events about what does not get on."""
         for pod in await unseen_pods(self._cluster, observed):
             self._cache.put(pod)
-            observed = replace(observed, children=tuple(self._cache.children(uid_of(observed.resource))))
+            observed = self._refreshed(observed)
         return replace(observed, events=await read_events(self._cluster, observed, self._clock()))
+
+    def _refreshed(self, observed: Observed, **changes: Any) -> Observed:
+        """Return the same with the children that are known by now."""
+        children = tuple(self._cache.children(uid_of(observed.resource)))
+        return replace(observed, children=children, **changes)
 
     def _known(self, key: Key) -> Observed | None:
         resource = self._cache.resource(key)
@@ -114,29 +143,45 @@ class Reconciler:
         found = await look(self._cluster, observed, plan.applies)
         for live in found.own:
             self._cache.put(live)
-        children = tuple(self._cache.children(uid_of(observed.resource)))
-        return replace(observed, children=children, foreign=found.foreign)
+        return self._refreshed(observed, foreign=found.foreign)
 
     async def _act(self, key: Key, observed: Observed, plan: Plan) -> float | None:
         """Carry the plan out. A child that may not be made is told in the status, and tried again later."""
-        hindrance = await self._apply_all(observed, plan)
+        hindrance = await self._apply_all(key, observed, plan)
         if hindrance:
-            children = tuple(self._cache.children(uid_of(observed.resource)))
-            observed = replace(observed, children=children, **hindrance)
+            observed = self._refreshed(observed, **hindrance)
             plan = self._decide(observed)
-        for merge in plan.merges:
-            self._cache.put(await self._cluster.merge(merge.live, merge.changes))
-        for child in plan.deletes:
-            logger.info("delete key=%s child=%s/%s", key, child["kind"], name_of(child))
-            left = await self._cluster.delete(child)
-            if left is not None:
-                self._cache.put(left)
+        refusal = await self._change_all(key, plan)
+        if refusal and not observed.refusal:
+            observed = self._refreshed(observed, refusal=refusal)
+            plan = self._decide(observed)
+        if not observed.refusal:
+            self._failures.pop(key, None)
         await self._tell(key, observed, plan)
         pull = plan.pull
         self._board.watch(key, ProgressTarget(pull.pod_uid, pull.address, pull.run_id) if pull else None)
         return plan.look_again_seconds
 
-    async def _apply_all(self, observed: Observed, plan: Plan) -> dict[str, Any]:
+    async def _change_all(self, key: Key, plan: Plan) -> Refusal | None:
+        """Change and delete live objects; return what the API server refused first. One of them holds up no other."""
+        errors: list[ClusterError] = []
+        for merge in plan.merges:
+            try:
+                self._cache.put(await self._cluster.merge(merge.live, merge.changes))
+            except ClusterError as error:
+                errors.append(error)
+        for child in plan.deletes:
+            logger.info("delete key=%s child=%s/%s", key, child["kind"], name_of(child))
+            try:
+                left = await self._cluster.delete(child)
+            except ClusterError as error:
+                errors.append(error)
+            else:
+                if left:
+                    self._cache.put(left)
+        return self._refusal(key, errors[0]) if errors else None
+
+    async def _apply_all(self, key: Key, observed: Observed, plan: Plan) -> dict[str, Any]:
         """Apply the children; return what is in the way, as fields of Observed, if something is."""
         known = {(child["kind"], name_of(child)) for child in observed.children}
         for child in plan.applies:
@@ -145,22 +190,38 @@ class Reconciler:
                 self._cache.put(await put_in_place(self._cluster, child, is_new=is_new))
             except NameTaken as taken:
                 return {"foreign": (taken.live,)}
-            except Refused as error:
-                logger.warning("refused child=%s/%s why=%s", child["kind"], name_of(child), error)
-                return {"refusal": Refusal(child["kind"], name_of(child), str(error))}
+            except ClusterError as error:
+                return {"refusal": self._refusal(key, error)}
             logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
         return {}
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""
         if plan.status is not None:
-            self._cache.put(await self._cluster.replace_status(observed.resource, plan.status))
+            self._cache.put(await self._write_status(key, observed, plan.status))
             before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
             level = logging.DEBUG if before == after else logging.INFO
             logger.log(level, "status key=%s phase=%s reason=%s", key, *after)
         self._cache.forget_departed(uid_of(observed.resource), observed.departed)
         for note in plan.notes:
-            await self._cluster.record(event(observed.resource, note, self._identity, self._clock()))
+            await self._record(observed.resource, note)
+
+    async def _write_status(self, key: Key, observed: Observed, status: Manifest) -> Manifest:
+        """Write the status; where even that is refused, an Event says so, once."""
+        try:
+            return await self._cluster.replace_status(observed.resource, status)
+        except Refused as error:
+            if not self._failures[key]:
+                note = Note(Reason.API_SERVER_REFUSED, f"The status cannot be written: {error}", warning=True)
+                await self._record(observed.resource, note)
+            raise
+
+    async def _record(self, resource: Manifest, note: Note) -> None:
+        """Record an Event; the status tells the same, so that one that is not taken is no reason to stop."""
+        try:
+            await self._cluster.record(event(resource, note, self._identity, self._clock()))
+        except ClusterError as error:
+            logger.warning("event not recorded name=%s reason=%s why=%s", name_of(resource), note.reason, error)
 
 
 def _headline(status: Manifest | None) -> tuple[str | None, str | None]:

@@ -12,10 +12,11 @@ from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_r
 from finetune_operator.desired.training_job import mutable_fields, training_job
 from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
-from finetune_operator.manifests import controller_of, is_deleting, name_of
+from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.attempts import rejections
 from finetune_operator.state.conditions import Milestones, conditions
+from finetune_operator.state.conflict import conflict_story, goes_by_itself
 from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
@@ -23,12 +24,12 @@ from finetune_operator.state.inquiry import inquiries
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
-from finetune_operator.state.pending_reason import refusal_problem
 from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
+from finetune_operator.state.refusal import refused_story
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
 from finetune_operator.state.run import Run, RunState, assess, is_told
 from finetune_operator.state.sources import Resolution, resolve
-from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
+from finetune_operator.state.story import Problem, Story, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
 
 
@@ -53,7 +54,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     story = _story(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
     status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
     applies = (*_run_children(job, run, observed, policy), *rollout.applies)
-    if observed.foreign or observed.refusal:
+    if observed.foreign or (observed.refusal and observed.refusal.hinders_launch):
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
     next_wire = changed(status, observed.resource)
@@ -65,7 +66,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         status=next_wire,
         notes=(*_lingering_notes(run), *(notes(job, previous, status, story) if next_wire is not None else ())),
         # A time to live that the new status allows is set as soon as that is written.
-        look_again_seconds=0.0 if allowed != merges else _look_again(observed, policy, run),
+        look_again_seconds=0.0 if allowed != merges else _look_again(job, observed, policy, run),
         pull=_pull(job, run),
     )
 
@@ -81,11 +82,21 @@ def _story(
 ) -> Story:
     """Choose the headline: what a person has to mend comes first."""
     if observed.foreign:
-        return _conflict(job, observed.foreign[0])
-    if observed.refusal:
-        problem = refusal_problem(observed.refusal.message)
-        about = f"{observed.refusal.kind} {observed.refusal.name}"
-        return hindered(Phase.PENDING, Problem(problem.reason, f"{about}: {problem.message}"))
+        return conflict_story(job, observed.foreign[0])
+    story = _undisturbed(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
+    return refused_story(observed.refusal, story) if observed.refusal else story
+
+
+def _undisturbed(
+    job: FineTuneJob,
+    previous: FineTuneJobStatus,
+    run: Run,
+    *,
+    rollout: Rollout,
+    observed: Observed,
+    resolution: Resolution,
+) -> Story:
+    """Return the headline as the run and its serving give it."""
     if run.state is RunState.WAITING and resolution.story is not None:
         return resolution.story
     if run.state is not RunState.DONE:
@@ -96,22 +107,6 @@ def _story(
     where = f" to {run.artifact.uri}" if run.artifact else ""
     held = f" {run.lingering.message}" if run.lingering else ""
     return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.{held}")
-
-
-def _conflict(job: FineTuneJob, foreign: Manifest) -> Story:
-    what = f"{foreign['kind']} {name_of(foreign)}"
-    owner = controller_of(foreign) or {}
-    if owner.get("name") == job.name and owner.get("kind") == "FineTuneJob":
-        message = f"Waiting until {what} of a deleted FineTuneJob of this name is gone."
-        return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, message)
-    belongs = f"belongs to {owner['kind']} {owner['name']}" if owner else "was not made by the operator"
-    return stalled(
-        Problem(
-            Reason.NAME_CONFLICT,
-            f"{what} is in the way: it {belongs}, so it is left alone. Delete or rename it, or give this"
-            " FineTuneJob another name.",
-        )
-    )
 
 
 def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
@@ -184,11 +179,12 @@ def _lingering_notes(run: Run) -> tuple[Note, ...]:
     return (Note(Reason.CONTAINER_OUTLIVES, run.lingering.message, warning=True),) if run.lingering and ends else ()
 
 
-def _look_again(observed: Observed, policy: Policy, run: Run) -> float | None:
+def _look_again(job: FineTuneJob, observed: Observed, policy: Policy, run: Run) -> float | None:
     """Return when to look again at what no watch tells: Events of others, and objects that are not ours."""
-    if observed.foreign or run.state is RunState.STOPPING:
+    lasts = observed.refusal is not None or not all(goes_by_itself(job, found) for found in observed.foreign)
+    if not lasts and (observed.foreign or run.state is RunState.STOPPING):
         return policy.stopping_interval_seconds
-    if observed.refusal:
+    if lasts:
         return policy.refused_interval_seconds
     if run.state is RunState.LAUNCHING or run.lingering or inquiries(observed):
         return policy.pending_interval_seconds

@@ -17,11 +17,22 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Refusal:
-    """The API server refused one of our children."""
+    """The API server does not do what is asked of it.
+
+    verb: what was tried: create, apply, patch, delete, status, or read. kind, name: of what; empty for a read.
+    lasting: it did not refuse, but fails time and again.
+    """
 
     kind: str
     name: str
     message: str
+    verb: str = "apply"
+    lasting: bool = False
+
+    @property
+    def hinders_launch(self) -> bool:
+        """Whether children could not be made, so that nothing may be told that depends on them."""
+        return self.verb not in ("patch", "delete", "status")
 
 
 @dataclass(frozen=True)

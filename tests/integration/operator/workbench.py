@@ -37,6 +37,13 @@ class Workbench:
     def kubectl(self, *arguments: str, input_text: str | None = None) -> str:
         return self.cluster.run_kubectl("--namespace", self.namespace, *arguments, input_text=input_text)
 
+    def try_kubectl(self, *arguments: str) -> str:
+        """Return what kubectl says, be it an error."""
+        try:
+            return self.kubectl(*arguments)
+        except CommandFailed as error:
+            return str(error)
+
     def apply(self, manifest: Manifest) -> None:
         self.kubectl("apply", "-f", "-", input_text=json.dumps(manifest))
 

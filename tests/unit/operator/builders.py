@@ -105,9 +105,9 @@ class Scene:
         deployment["status"] = {"observedGeneration": 1, **counts}
         return self
 
-    def refuse(self, kind: str, name: str, message: str) -> "Scene":
-        """Let the API server refuse a child."""
-        self.refusal = Refusal(kind, name, message)
+    def refuse(self, kind: str, name: str, message: str, verb: str = "apply", *, lasting: bool = False) -> "Scene":
+        """Let the API server refuse a child, or fail time and again."""
+        self.refusal = Refusal(kind, name, message, verb, lasting=lasting)
         return self
 
     def event(self, about: Manifest, reason: str, message: str) -> "Scene":

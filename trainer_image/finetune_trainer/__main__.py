@@ -10,8 +10,9 @@ def main() -> int:
     """Run the command that the arguments name; return its exit code."""
     # As process 1 of a container, Python would ignore SIGTERM until a handler is installed; importing takes a while.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
-    from finetune_trainer import log
+    from finetune_trainer import config, log
 
+    config.settle_process()
     log.configure()
     args = _parser().parse_args()
     code: int = args.function(args)

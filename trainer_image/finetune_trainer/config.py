@@ -63,6 +63,20 @@ def spec_source(uri: str, field: str) -> Source:
         raise BadSpec(f"{field}: {error}", field) from error
 
 
+def settle_process() -> None:
+    """Make any user id and any cloud's identity work: called once, before anything else is done.
+
+    A cluster may give the pod a user id that the image does not know, and another one the next time. So the user has
+    a name, by which libraries call their cache folders, and files may be written by the group that owns the volume.
+    """
+    os.umask(0o002)
+    os.environ.setdefault("LOGNAME", "finetune")
+    region = os.environ.get("AWS_REGION")
+    if region:
+        # What the clouds' webhooks and other SDKs say; boto3 reads only the other name.
+        os.environ.setdefault("AWS_DEFAULT_REGION", region)
+
+
 def prepare_environment(request: RunRequest) -> int:
     """Set what the libraries read once, at import; return the number of CPU threads to compute with.
 

@@ -22,6 +22,7 @@ FETCH = "fetch"
 SERVER = "server"
 COMMAND = ["python", "-m", "finetune_trainer"]
 ENDPOINT_GRACE_SECONDS = 3
+EXIT_SECONDS = 2
 
 
 def selector(job: FineTuneJob, run_id: str) -> dict[str, str]:
@@ -105,10 +106,14 @@ def _fetch_arguments(artifact: ArtifactStatus) -> list[str]:
 
 
 def _server_arguments(job: FineTuneJob, artifact: ArtifactStatus, model: str) -> list[str]:
+    grace = job.spec.serving.termination_grace_period_seconds
+    # What is left of the pod's time when it has waited for the endpoints, but for a moment to end.
+    answering = ["--grace-seconds", str(grace - ENDPOINT_GRACE_SECONDS - EXIT_SECONDS)] if grace else []
     return [
         "serve",
         *("--model", model),
         *("--digest", artifact.digest),
         *("--name", job.name),
         *("--port", str(SERVING_PORT)),
+        *answering,
     ]

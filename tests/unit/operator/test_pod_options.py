@@ -56,13 +56,21 @@ def test_a_job_without_options_has_the_same_pods_in_every_release() -> None:
         # Set by both names, or the one would bring the other back once it is set no more.
         ({"serviceAccountName": "cloud"}, {"serviceAccountName": "cloud", "serviceAccount": "cloud"}),
         ({"affinity": {"podAffinity": {}}}, {"affinity": {"podAffinity": {}}}),
-        ({"terminationGracePeriodSeconds": 600}, {"terminationGracePeriodSeconds": 600}),
     ],
     ids=str,
 )
 def test_options_reach_the_pods_as_they_are(options: Manifest, added: Manifest) -> None:
     for plain, spec in zip(pods(), pods(**options), strict=True):
         assert spec == plain | added
+
+
+def test_a_longer_end_is_for_checkpoints_and_for_answers_that_are_begun() -> None:
+    training, serving = pods(terminationGracePeriodSeconds=600)
+    assert training["terminationGracePeriodSeconds"] == serving["terminationGracePeriodSeconds"] == 600
+    (server,) = serving["containers"]
+    paused = server["lifecycle"]["preStop"]["sleep"]["seconds"]
+    answering = int(server["args"][server["args"].index("--grace-seconds") + 1])
+    assert 590 < paused + answering < 600
 
 
 def test_labels_and_annotations_reach_the_pods_beside_the_operators_own() -> None:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,3 +73,15 @@ def test_a_mounted_secret_is_read_without_its_bookkeeping(tmp_path: Path):
     assert credentials.values == {"HF_TOKEN": "value"}
     assert "value" not in repr(credentials)
     assert Credentials.from_folder(tmp_path / "absent").get("HF_TOKEN") is None
+
+
+def test_a_user_without_a_name_gets_one_and_writes_for_the_group(tmp_path: Path):
+    """As on OpenShift, which gives pods user ids that no image knows."""
+    program = (
+        "import getpass, pathlib; from finetune_trainer import config; config.settle_process();"
+        f" pathlib.Path({str(tmp_path / 'file')!r}).touch(); print(getpass.getuser())"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    name = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert name.stdout == "finetune\n"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o664

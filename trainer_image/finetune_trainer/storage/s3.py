@@ -139,7 +139,8 @@ class S3Storage:
         if isinstance(error, ClientError):
             return self._explain_answer(error)
         if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
-            return NoAccess(f"{self.source}: no credentials; name a Secret with {SECRET_KEYS}", self._field)
+            hint = f"name a Secret with {SECRET_KEYS}, or a serviceAccountName that the cloud knows"
+            return NoAccess(f"{self.source}: no credentials; {hint}", self._field)
         if isinstance(error, HTTPClientError | EndpointConnectionError):
             return Unavailable(f"{self.source}: {self._host()} does not answer: {error}", self._field)
         if isinstance(error, ParamValidationError | ValueError):
@@ -149,6 +150,9 @@ class S3Storage:
     def _explain_answer(self, error: ClientError) -> TrainerError:
         code = str(error.response.get("Error", {}).get("Code", ""))
         status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+        if error.operation_name == "AssumeRoleWithWebIdentity" and status < 500:
+            hint = "check that the role's trust policy names the ServiceAccount"
+            return NoAccess(f"{self.source}: the identity of the pod's ServiceAccount is refused ({code}); {hint}")
         if code == "NoSuchBucket":
             return MissingInput(f"{self.source}: {self._host()} has no bucket {self._bucket!r}", self._field)
         if code in ABSENT or status == 404:

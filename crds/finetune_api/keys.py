@@ -78,6 +78,7 @@ class Reason(StrEnum):
     VOLUME_NOT_READY = "VolumeNotReady"
     SECRET_NOT_FOUND = "SecretNotFound"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     CODE_NOT_ALLOWED = "CodeNotAllowed"
     CONTAINER_NOT_STARTING = "ContainerNotStarting"
     POD_NOT_STARTING = "PodNotStarting"

@@ -108,10 +108,11 @@ def _attempts(run: Run) -> str:
 
 
 def _out_of_memory(job: FineTuneJob, reason: str) -> str:
-    memory = job.spec.compute.memory
+    limit = (job.spec.compute.limits or {}).get("memory")
+    field, memory = ("limits.memory", limit) if limit else ("memory", job.spec.compute.memory)
     cause = "ran out of memory" if reason == "OOMKilled" else "was killed, most likely for want of memory"
     return (
-        f"The training pod {cause} (spec.compute.memory is {memory}). Raise spec.compute.memory, or lower"
+        f"The training pod {cause} (spec.compute.{field} is {memory}). Raise spec.compute.{field}, or lower"
         " spec.training.batchSize or maxLength."
     )
 

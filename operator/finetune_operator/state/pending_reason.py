@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
-from finetune_operator.desired.inputs import secrets
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
+from finetune_operator.state.missing_reference import missing_account, missing_reference
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.scheduling import missing_claim, unschedulable, waits_for_volume
 from finetune_operator.state.story import Problem
@@ -19,10 +19,7 @@ CREATE_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunCont
 VOLUME_EVENTS = ("FailedMount", "FailedAttachVolume", "ProvisioningFailed", "FailedBinding")
 DETAIL_LIMIT = 600
 
-_SECRET = re.compile(r'secret "([^"]+)" not found')
 _CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
-_CONFIG_MAP = re.compile(r'configmap "([^"]+)" not found')
-_CONFIG_KEY = re.compile(r"references non-existent config key: ([-._a-zA-Z0-9]+)")
 
 
 def pod_problem(
@@ -51,12 +48,16 @@ def creation_problem(events: Iterable[Manifest], since: str) -> Problem | None:
 def refusal_problem(message: str) -> Problem:
     """Explain why the API server refused an object."""
     detail = _short(message)
+    if "must specify" in message and "quota" in message:
+        advice = "Set them in limits or ephemeralStorage, of spec.compute, spec.serving or the chart's defaults"
+        return Problem(Reason.QUOTA_EXCEEDED, f"The namespace's quota wants pods to say more: {detail}. {advice}.")
     if "exceeded quota" in message or "failed quota" in message:
         return Problem(Reason.QUOTA_EXCEEDED, f"The namespace's quota is used up: {detail}. Free or raise it.")
     if "violates PodSecurity" in message:
         advice = "Label the namespace pod-security.kubernetes.io/enforce with a level that allows it"
         return Problem(Reason.ADMISSION_REFUSED, f"Pod Security refused the pod: {detail}. {advice}.")
-    return Problem(Reason.ADMISSION_REFUSED, f"The API server refused an object of this job: {detail}")
+    unexplained = Problem(Reason.ADMISSION_REFUSED, f"The API server refused an object of this job: {detail}")
+    return missing_account(message) or unexplained
 
 
 def volume_problem(events: Iterable[Manifest], job: FineTuneJob) -> Problem | None:
@@ -65,39 +66,15 @@ def volume_problem(events: Iterable[Manifest], job: FineTuneJob) -> Problem | No
     if event is None:
         return None
     message = str(event.get("message") or "")
-    secret, claim = _SECRET.search(message), _CLAIM.search(message)
-    if secret:
-        return secret_problem(secret[1], job)
+    claim = _CLAIM.search(message)
     if claim:
         return missing_claim(claim[1])
-    config = config_map_problem(message, job)
-    if config:
-        return config
+    missing = missing_reference(message, job)
+    if missing:
+        return missing
     about = event.get("involvedObject") or {}
     where = f"{about.get('kind', 'object')} {about.get('name', '')}".strip()
     return Problem(Reason.VOLUME_NOT_READY, f"A volume is not ready ({where}): {_short(message)}")
-
-
-def secret_problem(name: str, job: FineTuneJob) -> Problem:
-    """Name the missing Secret and the fields that ask for it."""
-    asked = [secret.asked_by for secret in secrets(job) if secret.name == name]
-    where = f" ({', '.join(asked)})" if asked else ""
-    return Problem(Reason.SECRET_NOT_FOUND, f"Secret {name}{where} does not exist in this namespace. Create it.")
-
-
-def config_map_problem(message: str, job: FineTuneJob) -> Problem | None:
-    """Name the missing ConfigMap, or the key that it lacks, and the field that asks for it; None if none is missing."""
-    missing, key = _CONFIG_MAP.search(message), _CONFIG_KEY.search(message)
-    code = job.spec.code.values()
-    asked = [f"ConfigMap {place.name} ({field})" for field, place in code if missing and place.name == missing[1]]
-    if asked:
-        words = f"{' and '.join(asked)} does not exist in this namespace. Create it."
-        return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
-    asked = [f"ConfigMap {place.name} ({field})" for field, place in code if key and place.key == key[1]]
-    if asked and key:
-        words = f"{' or '.join(asked)} has no key {key[1]}. Add it, or correct the field."
-        return Problem(Reason.CONFIG_MAP_NOT_FOUND, words)
-    return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {missing[1]} does not exist yet.") if missing else None
 
 
 def _unbound_claim(observed: Observed) -> Problem | None:
@@ -119,10 +96,8 @@ def _container_problem(pod: Manifest, job: FineTuneJob, block: str) -> Problem |
         if reason in IMAGE_REASONS:
             return Problem(Reason.IMAGE_PULL_FAILED, _image_message(status, reason, message, block))
         if reason in CREATE_REASONS:
-            secret = _SECRET.search(message)
-            if secret:
-                return secret_problem(secret[1], job)
-            return Problem(Reason.CONTAINER_NOT_STARTING, f"Container {status['name']} cannot start: {_short(message)}")
+            words = f"Container {status['name']} cannot start: {_short(message)}"
+            return missing_reference(message, job) or Problem(Reason.CONTAINER_NOT_STARTING, words)
         if reason == "CrashLoopBackOff":
             return Problem(Reason.CONTAINER_NOT_STARTING, _crash_message(pod, status))
     return None
@@ -139,8 +114,8 @@ def _image_message(status: Manifest, reason: str, message: str, block: str) -> s
     elif "unauthorized" in message.lower() or "denied" in message or "authentication" in message.lower():
         why = " (access denied)"
     return (
-        f"Image {image} cannot be pulled{why}. Correct {block}.image or the operator's trainer image, or give the"
-        " namespace's default ServiceAccount an image pull secret."
+        f"Image {image} cannot be pulled{why}. Correct {block}.image or the operator's trainer image, or name a"
+        f" registry's Secret in {block}.imagePullSecrets."
     )
 
 

@@ -59,7 +59,12 @@ def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
         ask = f"{block}.{field} asks for {amount} {resource}" if field else f"The pod asks for {resource}"
         found.append(f"{ask}; lower it, wait until it is free, or add a node.")
     if "didn't match Pod's node affinity/selector" in detail:
-        found.append(f"No node carries the labels of {block}.nodeSelector.")
+        fitting = f", or fits {block}.affinity" if placement.affinity else ""
+        found.append(f"No node carries the labels of {block}.nodeSelector{fitting}.")
     if "untolerated taint" in detail:
         found.append(f"Tolerate the taint in {block}.tolerations.")
+    if "topology spread constraints" in detail:
+        found.append(f"{block}.topologySpreadConstraints leave no node: allow more maxSkew, or ScheduleAnyway.")
+    if "didn't match pod affinity" in detail or "didn't match pod anti-affinity" in detail:
+        found.append(f"{block}.affinity keeps the pod from the nodes where other pods are, or are not.")
     return found

@@ -110,6 +110,10 @@ def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
     problem = pod_problem(pod, observed, job, job.spec.compute, "spec.compute")
     if problem is not None:
         return hindered(Phase.PENDING, problem)
+    scheduler = job.spec.compute.scheduler_name
+    if scheduler and not pods.is_scheduled(pod):
+        message = f"Pod {name_of(pod)} waits for the scheduler {scheduler} (spec.compute.schedulerName)."
+        return going_on(Phase.PENDING, Reason.CREATING_POD, message)
     if not pods.is_scheduled(pod):
         return _creating(job)
     return going_on(Phase.PENDING, Reason.POD_STARTING, f"Pod {name_of(pod)} is starting.")

@@ -91,7 +91,7 @@ def test_scheduler_verdict(message: str, reason: str, words: list[str]) -> None:
         pytest.param(
             {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "trainer:1": 401 Unauthorized'},
             "ImagePullFailed",
-            ["(access denied)", "image pull secret"],
+            ["(access denied)", "spec.compute.imagePullSecrets"],
             id="image-needs-credentials",
         ),
         pytest.param(

@@ -83,6 +83,14 @@ class TrainingInputs(ApiModel):
         return chosen or OPTIONS[self.task]()
 
     @property
+    def resolved_training(self) -> TrainingSpec:
+        """The training loop with the task's own learning rate and epochs where the spec names none."""
+        options, training = type(self.options), self.training
+        rate = options.learning_rate if self.tuning.adapter is None else options.adapter_learning_rate
+        epochs = None if training.max_steps else training.epochs or options.epochs
+        return training.model_copy(update={"learning_rate": training.learning_rate or rate, "epochs": epochs})
+
+    @property
     def models(self) -> dict[str, tuple[str, ModelSpec]]:
         """All models that are read, by name (a file name): the block of the spec that names each, and it."""
         others = self.options.other_models()

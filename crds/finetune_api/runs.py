@@ -10,6 +10,7 @@ from finetune_api.inputs import TrainingInputs
 from finetune_api.spec import FineTuneJobSpec
 
 RUN_ID_LENGTH = 8
+FORMER_RATE = 5e-5
 NAME_LIMIT = 63
 
 TRAINING_INPUTS = (*TrainingInputs.model_fields, "run_id")
@@ -30,6 +31,9 @@ def _without_empty(data: Any) -> Any:
 def _inputs(spec: FineTuneJobSpec, names: tuple[str, ...]) -> dict[str, Any]:
     """Dump the named blocks without defaults, so that a release that adds a field changes no run's id."""
     dumped = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(names))
+    # Jobs that were stored when every task had one default carry it, and keep their ids.
+    rate = spec.resolved_training.learning_rate
+    dumped["training"] = {**dumped.get("training", {}), "learningRate": None if rate == FORMER_RATE else rate}
     inputs: dict[str, Any] = _without_empty(dumped)
     return inputs
 

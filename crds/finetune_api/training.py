@@ -6,8 +6,6 @@ from pydantic import Field
 
 from finetune_api.schema import ApiModel, Rule
 
-DEFAULT_EPOCHS = 3.0
-
 
 class Precision(StrEnum):
     """Number format of the computation; weights of trained parameters stay in float32."""
@@ -94,10 +92,13 @@ class TrainingSpec(ApiModel):
         None,
         gt=0,
         le=1000,
-        description="Passes over the training rows. Default: 3 when maxSteps is not set.",
+        description="Passes over the training rows. Default, when maxSteps is not set: 3, or 1 where it learns from"
+        " preferences and rewards.",
     )
     max_steps: int | None = Field(None, ge=1, le=10_000_000, description="Optimizer steps, instead of epochs.")
-    learning_rate: float = Field(5e-5, gt=0, le=1, description="Peak learning rate.")
+    learning_rate: float | None = Field(
+        None, gt=0, le=1, description="Peak learning rate. Default: by task and tuning method; see docs/tuning.md."
+    )
     lr_scheduler_type: LRSchedulerType = Field(
         LRSchedulerType.LINEAR, description="Schedule after the warm-up, by transformers' names."
     )

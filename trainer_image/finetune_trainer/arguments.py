@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from finetune_api.training import DEFAULT_EPOCHS, LRSchedulerType, TrainingSpec
+from finetune_api.training import LRSchedulerType, TrainingSpec
 from finetune_trainer.batches import Batches
 from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
@@ -13,11 +13,11 @@ WARMUP_FIELD = "spec.training.warmupSteps"
 
 
 def training_arguments(spec: TrainingSpec, batches: Batches, device: Device, output: Path) -> dict[str, Any]:
-    """Return transformers' TrainingArguments for the spec. Raises BadSpec if the schedule refuses its arguments."""
+    """Return transformers' TrainingArguments for a resolved spec. Raises BadSpec for arguments of the schedule."""
     _check_schedule(spec)
     return {
         "output_dir": str(output),
-        "num_train_epochs": spec.epochs or DEFAULT_EPOCHS,
+        "num_train_epochs": spec.epochs or 1.0,
         "max_steps": spec.max_steps or -1,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": spec.lr_scheduler_type.value,

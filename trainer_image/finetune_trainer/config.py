@@ -40,12 +40,12 @@ class Settings:
 
 
 def read_request(path: Path) -> RunRequest:
-    """Read the job file.
+    """Read the job file; the training block has the task's own defaults filled in.
 
     Raises MissingInput if there is none, BadSpec naming the first field that is not as it should be.
     """
     try:
-        return RunRequest.model_validate_json(path.read_bytes())
+        request = RunRequest.model_validate_json(path.read_bytes())
     except FileNotFoundError as error:
         raise MissingInput(f"{path} does not exist; give the path of a job file") from error
     except ValidationError as error:
@@ -53,6 +53,7 @@ def read_request(path: Path) -> RunRequest:
         field = ".".join(["spec", *(str(part) for part in first["loc"])])
         found = json.dumps(first.get("input"), default=str)[:80]
         raise BadSpec(f"{path}: {field}: {first['msg']}; found {found}", field) from error
+    return request.model_copy(update={"training": request.resolved_training})
 
 
 def spec_source(uri: str, field: str) -> Source:

@@ -21,6 +21,10 @@ class CausalLMOptions(TaskOptions):
     main_metric: ClassVar[str] = "loss"
     writes_text: ClassVar[bool] = True
     may_pack: ClassVar[bool] = True
+    # transformers' TrainingArguments and, for adapters, QLoRA (Dettmers et al. 2023, table 9).
+    learning_rate: ClassVar[float] = 5e-5
+    adapter_learning_rate: ClassVar[float] = 2e-4
+    epochs: ClassVar[float] = 3.0
 
     overflow: Overflow = Field(
         Overflow.SPLIT,

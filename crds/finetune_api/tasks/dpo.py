@@ -38,6 +38,10 @@ class DPOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_accuracy"
     writes_text: ClassVar[bool] = True
+    # TRL's DPOConfig.
+    learning_rate: ClassVar[float] = 1e-6
+    adapter_learning_rate: ClassVar[float] = 1e-5
+    epochs: ClassVar[float] = 1.0
     rules = (
         Rule(
             f"self.labelSmoothing == 0.0 || self.lossType in {list(SMOOTHED)}",

@@ -13,6 +13,10 @@ class GroupSamplingOptions(RewardedOptions):
 
     main_metric: ClassVar[str] = "reward"
     completion_length_field: ClassVar[str] = "maxCompletionLength"
+    # TRL's GRPOConfig and RLOOConfig.
+    learning_rate: ClassVar[float] = 1e-6
+    adapter_learning_rate: ClassVar[float] = 1e-5
+    epochs: ClassVar[float] = 1.0
 
     num_generations: int = Field(
         8,

@@ -14,6 +14,10 @@ class KTOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_roc_auc"
     writes_text: ClassVar[bool] = True
+    # TRL's KTOConfig.
+    learning_rate: ClassVar[float] = 1e-6
+    adapter_learning_rate: ClassVar[float] = 1e-5
+    epochs: ClassVar[float] = 1.0
 
     beta: float = Field(
         0.1, gt=0, le=100, description="How strongly the model is held to the base model: the higher, the closer."

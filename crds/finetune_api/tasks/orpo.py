@@ -12,6 +12,10 @@ class ORPOOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "logps_accuracy"
     writes_text: ClassVar[bool] = True
+    # ORPO (Hong et al. 2024, appendix C).
+    learning_rate: ClassVar[float] = 8e-6
+    adapter_learning_rate: ClassVar[float] = 8e-5
+    epochs: ClassVar[float] = 1.0
 
     beta: float = Field(
         0.1,

@@ -12,6 +12,10 @@ class PPOOptions(RewardedOptions):
 
     main_metric: ClassVar[str] = "reward"
     completion_length_field: ClassVar[str] = "responseLength"
+    # TRL's PPOConfig.
+    learning_rate: ClassVar[float] = 3e-6
+    adapter_learning_rate: ClassVar[float] = 3e-5
+    epochs: ClassVar[float] = 1.0
     response_length: int = Field(
         53, ge=1, le=1_048_576, description="Longest completion, in tokens; must be below spec.training.maxLength."
     )

@@ -11,6 +11,10 @@ class RewardOptions(TaskOptions):
     """Options of task Reward (a scalar head learns to score the chosen of two answers above the rejected one)."""
 
     main_metric: ClassVar[str] = "accuracy"
+    # TRL's page on reward modeling, with and without adapters.
+    learning_rate: ClassVar[float] = 1e-5
+    adapter_learning_rate: ClassVar[float] = 1e-4
+    epochs: ClassVar[float] = 1.0
 
     center_rewards_coefficient: float | None = Field(
         None,

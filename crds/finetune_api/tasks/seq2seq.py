@@ -12,6 +12,10 @@ class Seq2SeqOptions(TaskOptions):
 
     main_metric: ClassVar[str] = "rougeL"
     writes_text: ClassVar[bool] = True
+    # transformers' page on T5 and, for adapters, PEFT's guide to sequence to sequence.
+    learning_rate: ClassVar[float] = 1e-4
+    adapter_learning_rate: ClassVar[float] = 1e-3
+    epochs: ClassVar[float] = 3.0
 
     prefix: str | None = Field(
         None,

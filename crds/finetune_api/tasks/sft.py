@@ -13,6 +13,10 @@ class SFTOptions(TaskOptions):
 
     writes_text: ClassVar[bool] = True
     may_pack: ClassVar[bool] = True
+    # TRL's SFT script, with and without adapters; epochs as Stanford Alpaca.
+    learning_rate: ClassVar[float] = 2e-5
+    adapter_learning_rate: ClassVar[float] = 2e-4
+    epochs: ClassVar[float] = 3.0
 
     rules = (
         Rule(

@@ -13,6 +13,10 @@ class TokenClassificationOptions(TaskOptions):
     """Options of task TokenClassification (named entities: a tag for each word, B-TYPE, I-TYPE or O)."""
 
     main_metric: ClassVar[str] = "f1"
+    # As SequenceClassification.
+    learning_rate: ClassVar[float] = 5e-5
+    adapter_learning_rate: ClassVar[float] = 5e-4
+    epochs: ClassVar[float] = 3.0
 
     entity_types: list[EntityType] | None = Field(
         None,

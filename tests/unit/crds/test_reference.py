@@ -18,7 +18,7 @@ def test_links_lead_to_headings():
 def test_rows_tell_type_default_bounds_and_meaning():
     training = SECTIONS["spec.training"]
     assert "| `batchSize` | integer | `8` | ≥ 1, ≤ 4096 | Rows per forward pass. |" in training
-    assert "| `learningRate` | number | `5e-05` | > 0, ≤ 1 | Peak learning rate. |" in training
+    assert "| `maxGradNorm` | number | `1` | > 0, ≤ 1000 | Gradients are clipped to this norm. |" in training
     assert "| `maxSteps` | integer |  | ≥ 1, ≤ 10000000 | Optimizer steps, instead of epochs. |" in training
     assert "one of `Auto`, `FP32`, `BF16`" in training
     assert "- set only one of epochs and maxSteps" in training

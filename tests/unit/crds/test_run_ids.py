@@ -47,6 +47,14 @@ def test_ids_are_the_same_in_every_release():
     assert (run_id(spec(SFT)), launch_digest(spec(SFT))) == ("e8e5c94f", "e48748945470c358")
 
 
+def test_a_job_that_was_stored_with_the_former_default_rate_keeps_its_run():
+    """SFT had 5e-5 filled in by the API server; one that names no rate now has its task's own, which is another run."""
+    plain = {**SFT, "training": {"maxSteps": 100}}
+    assert run_id(spec(plain, {"training": {"learningRate": 5e-5}})) == "469cead4"
+    assert run_id(spec(plain)) == run_id(spec(plain, {"training": {"learningRate": 2e-4}}))
+    assert run_id(spec(plain)) != "469cead4"
+
+
 @pytest.mark.parametrize("base", [CLASSIFICATION, SFT], ids=["classification", "sft"])
 def test_defaults_filled_in_by_the_api_server_change_nothing(base: dict[str, Any]):
     filled = spec(base).to_wire()

@@ -13,6 +13,8 @@ from finetune_operator.kinds import CONFIG_MAP, Manifest
 def run_request(job: FineTuneJob) -> RunRequest:
     """Return what the trainer is to do. It holds references to Secrets, never their content."""
     inputs = {name: getattr(job.spec, name) for name in TrainingInputs.model_fields}
+    # Written out: the task's own learning rate and epochs may be others in the trainer's release.
+    inputs["training"] = job.spec.resolved_training
     compute = job.spec.compute
     return RunRequest(
         namespace=job.namespace,

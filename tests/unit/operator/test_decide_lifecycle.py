@@ -292,6 +292,6 @@ def test_no_secret_value_or_default_can_reach_the_job_file():
         "model": scene.resource["spec"]["model"],
         "task": "SequenceClassification",
         "dataset": scene.resource["spec"]["dataset"],
-        "training": {"seed": 7},
+        "training": {"seed": 7, "learningRate": 5e-5, "epochs": 3.0},
         "output": scene.resource["spec"]["output"],
     }

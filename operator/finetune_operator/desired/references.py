@@ -29,6 +29,8 @@ def references(job: FineTuneJob) -> list[Reference]:
 
 
 def _of_options(options: PodOptions, block: str) -> Iterator[Reference]:
+    for pull_secret in options.image_pull_secrets or ():
+        yield Reference("Secret", pull_secret.name, None, f"{block}.imagePullSecrets")
     for variable in options.env or ():
         source = variable.value_from
         if source and source.secret_key_ref:

@@ -20,7 +20,7 @@ from finetune_operator.state.conflict import conflict_story, goes_by_itself
 from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
-from finetune_operator.state.inquiry import inquiries
+from finetune_operator.state.inquiry import inquiries, is_silent
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
@@ -188,7 +188,7 @@ def _look_again(job: FineTuneJob, observed: Observed, policy: Policy, run: Run) 
         return policy.refused_interval_seconds
     if run.state is RunState.LAUNCHING or run.lingering or inquiries(observed):
         return policy.pending_interval_seconds
-    return None
+    return policy.refused_interval_seconds if is_silent(observed) else None
 
 
 def _not_launched(status: FineTuneJobStatus, previous: FineTuneJobStatus) -> FineTuneJobStatus:

@@ -6,7 +6,7 @@ from finetune_operator.manifests import is_deleting
 from finetune_operator.state import pods
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.scheduling import UNBOUND, verdict_of
+from finetune_operator.state.scheduling import UNBOUND, gated, verdict_of
 
 
 def inquiries(observed: Observed) -> list[Manifest]:
@@ -21,6 +21,13 @@ def inquiries(observed: Observed) -> list[Manifest]:
     silent = [pod for pod in waiting_pods if pods.is_scheduled(pod)]
     claims = [claim for claim in observed.of_kind(CLAIM) if (claim.get("status") or {}).get("phase") == "Pending"]
     return [*waiting_jobs, *silent, *(claims if any(map(_may_wait_for_claim, waiting_pods)) else ())]
+
+
+def is_silent(observed: Observed) -> bool:
+    """Whether a pod waits for what no watch tells: a scheduler that says nothing, a node that confirms no end."""
+    training = observed.pods(Component.TRAINING)
+    waiting = [pod for pod in training if pods.phase_of(pod) == "Pending" and not pods.is_scheduled(pod)]
+    return any(map(is_deleting, training)) or any(verdict_of(pod) is None and gated(pod) is None for pod in waiting)
 
 
 def _may_wait_for_claim(pod: Manifest) -> bool:

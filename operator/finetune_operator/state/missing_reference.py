@@ -7,6 +7,9 @@ from finetune_operator.desired.references import Reference, references
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.state.story import Problem
 
+BACK_OFF = "The kubelet looks for it again within about two minutes."
+"""Its pauses between two tries to mount a volume grow to 2m2s, and an object that appears does not cut one short."""
+
 _ABSENT = re.compile(r'(secret|configmap) "([^"]+)" not found')
 _LACKING = re.compile(r"couldn't find key ([-._a-zA-Z0-9]+) in (Secret|ConfigMap) [^/\s]+/([-.a-z0-9]+)")
 _LACKING_FILE = re.compile(r"references non-existent (secret|config) key: ([-._a-zA-Z0-9]+)")
@@ -17,8 +20,8 @@ _REASONS = {"Secret": Reason.SECRET_NOT_FOUND, "ConfigMap": Reason.CONFIG_MAP_NO
 
 def missing_reference(message: str, job: FineTuneJob) -> Problem | None:
     """Explain a message of the kubelet; None if it is not about a Secret or ConfigMap that is missing, or its key."""
-    if absent := _ABSENT.search(message):
-        return _absent(_KINDS[absent[1]], absent[2], job)
+    if lost := _ABSENT.search(message):
+        return absent(_KINDS[lost[1]], lost[2], job)
     if lacking := _LACKING.search(message):
         key, kind, name = lacking.groups()
         asked = [found for found in references(job) if (found.kind, found.name, found.key) == (kind, name, key)]
@@ -39,15 +42,16 @@ def missing_account(message: str) -> Problem | None:
     return Problem(Reason.SERVICE_ACCOUNT_NOT_FOUND, words)
 
 
-def _absent(kind: str, name: str, job: FineTuneJob) -> Problem:
+def absent(kind: str, name: str, job: FineTuneJob) -> Problem:
+    """Name an object that does not exist, and the fields that ask for it."""
     asked = list(dict.fromkeys(found.asked_by for found in references(job) if (found.kind, found.name) == (kind, name)))
     if not asked and kind == "ConfigMap":
         return Problem(Reason.VOLUME_NOT_READY, f"ConfigMap {name} does not exist yet.")
     where = f" ({', '.join(asked)})" if asked else ""
-    return Problem(_REASONS[kind], f"{kind} {name}{where} does not exist in this namespace. Create it.")
+    return Problem(_REASONS[kind], f"{kind} {name}{where} does not exist in this namespace. Create it. {BACK_OFF}")
 
 
 def _without_key(kind: str, key: str, asked: list[Reference]) -> Problem:
     fields = {f"{kind} {found.name}": f" ({found.asked_by})" if found.asked_by else "" for found in asked}
     places = (f"{place}{field}" for place, field in fields.items())
-    return Problem(_REASONS[kind], f"{' or '.join(places)} has no key {key}. Add it, or correct the field.")
+    return Problem(_REASONS[kind], f"{' or '.join(places)} has no key {key}. Add it, or correct the field. {BACK_OFF}")

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from finetune_api.keys import Reason
+from finetune_operator.state.admission import refusal_problem
 from finetune_operator.state.observed import Refusal
-from finetune_operator.state.pending_reason import refusal_problem
 from finetune_operator.state.story import Course, Problem, Story, hindered
 
 _WORDS = {"patch": "cannot be changed", "delete": "cannot be deleted", "status": "cannot be written"}

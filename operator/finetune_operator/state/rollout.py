@@ -11,9 +11,10 @@ from finetune_operator.desired.service import address, served_run, service
 from finetune_operator.kinds import DEPLOYMENT, Manifest
 from finetune_operator.manifests import annotation_of, is_deleting, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.admission import refusal_problem
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.pending_reason import pod_problem, refusal_problem
+from finetune_operator.state.pending_reason import pod_problem
 from finetune_operator.state.plan import Policy
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled
 
@@ -106,7 +107,7 @@ def _problem(job: FineTuneJob, artifact: ArtifactStatus, observed: Observed, gre
             return Problem(Reason.SERVING_NOT_READY, f"{found.reason}: {found.message}")
     for condition in ((green or {}).get("status") or {}).get("conditions") or ():
         if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            found = refusal_problem(str(condition.get("message") or ""))
+            found = refusal_problem(str(condition.get("message") or ""), "spec.serving")
             return Problem(Reason.SERVING_NOT_READY, f"{found.reason}: {found.message}")
     return None
 

@@ -5,11 +5,38 @@ import re
 from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
 from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import name_of
 from finetune_operator.state.story import Problem
 
 UNBOUND = "unbound immediate PersistentVolumeClaims"
+GATED = "SchedulingGated"
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
+_ADVICE = (
+    ("untolerated taint", "Tolerate the taint in {block}.tolerations."),
+    (
+        "topology spread constraints",
+        "{block}.topologySpreadConstraints leave no node: allow more maxSkew, or ScheduleAnyway.",
+    ),
+    ("didn't match pod affinity", "{block}.affinity keeps the pod from the nodes where other pods are not."),
+    ("didn't match pod anti-affinity", "{block}.affinity keeps the pod from the nodes where other pods are."),
+    ("were unschedulable", "Nodes are cordoned: kubectl uncordon them when they may be used."),
+    ("Too many pods", "Nodes run as many pods as they may: wait, or add a node."),
+    (
+        "didn't match PersistentVolume's node affinity",
+        "A volume of the pod is bound to other nodes than it may run on.",
+    ),
+    ("had volume node affinity conflict", "A volume of the pod is bound to other nodes than it may run on."),
+    ("had no available volume zone", "A volume of the pod is in another zone than the nodes."),
+    (
+        "didn't find available persistent volumes to bind",
+        "No volume can be had for its claim: see kubectl get pvc, pv.",
+    ),
+    ("did not have enough free storage", "No node has room for the volume: lower spec.storage.size, or add a node."),
+    ("exceed max volume count", "Nodes have as many volumes as they can attach: wait, or add a node."),
+    ("ReadWriteOncePod", "Another pod uses the claim, which only one pod may at a time: wait until that has ended."),
+)
+"""What to do, by what the scheduler says of the nodes."""
 _AFTERTHOUGHT = re.compile(r" (?:no new claims to deallocate|preemption:)")
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
@@ -17,6 +44,29 @@ _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 def missing_claim(name: str) -> Problem:
     """Return the problem of a claim that nobody made."""
     return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {name} does not exist. Create it.")
+
+
+def claim_missed(message: str) -> str | None:
+    """Return the claim that a message says is not there."""
+    found = _MISSING_CLAIM.search(message)
+    return found[1] if found else None
+
+
+def gated(pod: Manifest) -> Problem | None:
+    """Name the scheduling gates that keep a pod from the scheduler; None when it has none."""
+    gates = [str(gate.get("name")) for gate in (pod.get("spec") or {}).get("schedulingGates") or ()]
+    if not gates:
+        return None
+    words = f"Pod {name_of(pod)} may not be scheduled yet: its scheduling gates {', '.join(gates)} are closed."
+    return Problem(Reason.SCHEDULING_GATED, f"{words} Whoever set them opens them, such as a queue when there is room.")
+
+
+def unscheduled_for(pod: Manifest) -> Problem:
+    """Say that no scheduler has said anything of a pod."""
+    scheduler = (pod.get("spec") or {}).get("schedulerName") or "default-scheduler"
+    since = pod["metadata"]["creationTimestamp"]
+    words = f"No scheduler has taken up pod {name_of(pod)} since {since}: see that {scheduler} runs."
+    return Problem(Reason.UNSCHEDULABLE, words)
 
 
 def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem | None:
@@ -27,9 +77,9 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
     detail = verdict_of(pod)
     if detail is None:
         return None
-    missing = _MISSING_CLAIM.search(detail)
+    missing = claim_missed(detail)
     if missing:
-        return missing_claim(missing[1])
+        return missing_claim(missing)
     if UNBOUND in detail:
         return _UNBOUND
     advice = " ".join(_advice(detail, placement, block))
@@ -40,7 +90,7 @@ def verdict_of(pod: Manifest) -> str | None:
     """Return the scheduler's own words about a pod that found no node."""
     conditions = (pod.get("status") or {}).get("conditions") or ()
     verdict = next((c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"), None)
-    if verdict is None or verdict.get("reason") not in ("Unschedulable", "SchedulerError"):
+    if verdict is None or verdict.get("reason") == GATED:
         return None
     return _AFTERTHOUGHT.split(str(verdict.get("message") or ""))[0].strip()
 
@@ -61,10 +111,4 @@ def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
     if "didn't match Pod's node affinity/selector" in detail:
         fitting = f", or fits {block}.affinity" if placement.affinity else ""
         found.append(f"No node carries the labels of {block}.nodeSelector{fitting}.")
-    if "untolerated taint" in detail:
-        found.append(f"Tolerate the taint in {block}.tolerations.")
-    if "topology spread constraints" in detail:
-        found.append(f"{block}.topologySpreadConstraints leave no node: allow more maxSkew, or ScheduleAnyway.")
-    if "didn't match pod affinity" in detail or "didn't match pod anti-affinity" in detail:
-        found.append(f"{block}.affinity keeps the pod from the nodes where other pods are, or are not.")
-    return found
+    return [*found, *(words.format(block=block) for mark, words in _ADVICE if mark in detail)]

@@ -8,13 +8,14 @@ from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
+from finetune_operator.state.admission import creation_problem
 from finetune_operator.state.attempts import is_free
 from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import job_failure, last_failure
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.pending_reason import creation_problem, pod_problem
+from finetune_operator.state.pending_reason import pod_problem, starting_words
 from finetune_operator.state.run import Run, RunState, launched_as, recorded_failure
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 
@@ -116,7 +117,7 @@ def _waiting(job: FineTuneJob, pod: Manifest, observed: Observed) -> Story:
         return going_on(Phase.PENDING, Reason.CREATING_POD, message)
     if not pods.is_scheduled(pod):
         return _creating(job)
-    return going_on(Phase.PENDING, Reason.POD_STARTING, f"Pod {name_of(pod)} is starting.")
+    return going_on(Phase.PENDING, Reason.POD_STARTING, starting_words(pod, observed))
 
 
 def _creating(job: FineTuneJob) -> Story:

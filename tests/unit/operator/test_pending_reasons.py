@@ -1,5 +1,7 @@
 """Why something does not run, from what schedulers, kubelets and controllers really say."""
 
+from datetime import timedelta
+
 import pytest
 
 from finetune_api.failures import FailureClass
@@ -63,6 +65,24 @@ def unscheduled(message: str) -> Manifest:
             id="unbound-claim",
         ),
         pytest.param("no nodes available to schedule pods", "Unschedulable", ["No node fits"], id="no-nodes"),
+        pytest.param(
+            "0/2 nodes are available: 2 node(s) were unschedulable. preemption: 0/2 nodes are available",
+            "Unschedulable",
+            ["kubectl uncordon"],
+            id="cordoned",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
+            "Unschedulable",
+            ["A volume of the pod is bound to other nodes"],
+            id="volume-on-another-node",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 2 Too many pods.",
+            "Unschedulable",
+            ["as many pods as they may"],
+            id="full-of-pods",
+        ),
     ],
 )
 def test_scheduler_verdict(message: str, reason: str, words: list[str]) -> None:
@@ -112,11 +132,63 @@ def test_scheduler_verdict(message: str, reason: str, words: list[str]) -> None:
             ["device /dev/nvidia0 is missing"],
             id="runtime",
         ),
+        pytest.param(
+            {"reason": "ImageInspectError", "message": 'Failed to inspect image "sha256:1": rpc error: blob not found'},
+            "ImagePullFailed",
+            ["Image trainer:1 is on the node, but cannot be read: Failed to inspect image"],
+            id="image-store-broken",
+        ),
+        pytest.param(
+            {"reason": "ErrImageNeverPull", "message": 'Container image "trainer:1" is not present with pull policy'},
+            "ImagePullFailed",
+            ["is not on the node, and may not be pulled", "spec.compute.image"],
+            id="image-not-on-the-node",
+        ),
+        pytest.param(
+            {"reason": "SignatureValidationFailed", "message": "image pull failed because the signature validation"},
+            "ImagePullFailed",
+            ["has no signature that the node accepts"],
+            id="image-unsigned",
+        ),
+        pytest.param(
+            {"reason": "ImagePullBackOff", "message": "ErrImagePull: 429 Too Many Requests - toomanyrequests"},
+            "ImagePullFailed",
+            ["(the registry allows no more pulls for now)"],
+            id="rate-limit",
+        ),
+        pytest.param(
+            {"reason": "CreateContainerConfigError", "message": "couldn't find key TOKEN in Secret default/hub"},
+            "SecretNotFound",
+            ["Secret hub (spec.compute.env) has no key TOKEN."],
+            id="key-of-a-secret",
+        ),
+        pytest.param(
+            {"reason": "CreateContainerConfigError", "message": 'configmap "tunables" not found'},
+            "ConfigMapNotFound",
+            ["ConfigMap tunables (spec.compute.envFrom) does not exist in this namespace. Create it."],
+            id="config-map-of-the-environment",
+        ),
+        pytest.param(
+            {
+                "reason": "CreateContainerConfigError",
+                "message": "container has runAsNonRoot and image runs as root",
+            },
+            "ContainerNotStarting",
+            ["Container trainer cannot start: container has runAsNonRoot and image runs as root"],
+            id="other-configuration-errors",
+        ),
+        pytest.param(
+            {"reason": "PostStartHookError", "message": "Exec lifecycle hook ([/wait]) failed"},
+            "ContainerNotStarting",
+            ["Exec lifecycle hook ([/wait]) failed"],
+            id="whatever-reason-there-is",
+        ),
         pytest.param({"reason": "ContainerCreating"}, "PodStarting", ["is starting"], id="just-starting"),
     ],
 )
 def test_kubelet_verdict(waiting: Manifest, reason: str, words: list[str]) -> None:
-    scene = Scene()
+    token = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "TOKEN"}}}
+    scene = Scene(compute={"env": [token], "envFrom": [{"configMapRef": {"name": "tunables"}}]})
     scene.act()
     scene.pod(containerStatuses=[{"name": "trainer", "image": "trainer:1", "state": {"waiting": waiting}}])
     scene.act()
@@ -170,6 +242,144 @@ def test_events_of_a_pod_that_does_not_start(event: str, message: str, reason: s
     assert all(word in scene.status["message"] for word in words), scene.status["message"]
 
 
+SANDBOX = 'Failed to create pod sandbox: rpc error: plugin type="calico" failed (add): no addresses left'
+
+
+@pytest.mark.parametrize(
+    ("event", "message", "seconds", "told"),
+    [
+        pytest.param("FailedCreatePodSandBox", SANDBOX, 0, True, id="sandbox"),
+        pytest.param("FailedPrepareDynamicResources", "Failed to prepare dynamic resources: claim", 0, True, id="dra"),
+        pytest.param("NetworkNotReady", "network is not ready: cni plugin not initialized", 0, False, id="just-now"),
+        pytest.param("NetworkNotReady", "network is not ready: cni plugin not initialized", 60, True, id="later"),
+        pytest.param("FailedScheduling", "0/1 nodes are available", 60, False, id="history"),
+    ],
+)
+def test_whatever_warning_there_is_gets_quoted_after_a_while(
+    event: str, message: str, seconds: int, told: bool
+) -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.pod(), event, message)
+    scene.events[-1]["type"] = "Warning"
+    scene.now += timedelta(seconds=seconds)
+    scene.act()
+    assert (scene.status["reason"] == "PodNotStarting") is told
+    assert (f"{event}: {message}" in scene.status["message"]) is told
+
+
+def test_warning_from_before_the_image_was_pulled_is_history() -> None:
+    scene = Scene()
+    scene.act()
+    pod = scene.pod()
+    scene.event(pod, "FailedCreatePodSandBox", SANDBOX).event(pod, "FailedMount", 'secret "s3" not found')
+    scene.event(pod, "Pulling", 'Pulling image "trainer:1"')
+    scene.now += timedelta(seconds=60)
+    scene.act()
+    assert scene.status["reason"] == "PodStarting"
+    assert scene.status["message"].endswith(': Pulling image "trainer:1".')
+
+
+def test_unmet_condition_is_quoted_after_a_while() -> None:
+    scene = Scene()
+    scene.act()
+    scene.pod(conditions=[{"type": "GpuReady", "status": "False", "message": "the driver is being installed"}])
+    scene.act()
+    assert scene.status["reason"] == "PodStarting"
+    scene.now += timedelta(seconds=60)
+    scene.act()
+    assert scene.status["reason"] == "PodNotStarting"
+    assert "GpuReady is not met: the driver is being installed" in scene.status["message"]
+
+
+def test_closed_scheduling_gates_are_named() -> None:
+    scene = Scene()
+    scene.act()
+    message = "Scheduling is blocked due to non-empty scheduling gates"
+    gated = {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": message}
+    pod = scene.pod(conditions=[gated])
+    pod["spec"].pop("nodeName")
+    pod["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    scene.act()
+    assert scene.status["reason"] == "SchedulingGated"
+    assert "kueue.x-k8s.io/admission" in scene.status["message"]
+
+
+def test_silent_provisioner_is_named_after_a_while() -> None:
+    scene = Scene(storage={"storageClassName": "fast"})
+    scene.act()
+    claim = scene.one("PersistentVolumeClaim")
+    claim["status"] = {"phase": "Pending"}
+    claim["metadata"]["annotations"]["volume.kubernetes.io/storage-provisioner"] = "ebs.csi.aws.com"
+    scene.pod()["spec"].pop("nodeName")
+    scene.act()
+    assert scene.status["reason"] == "CreatingPod"
+    assert scene.decide().look_again_seconds
+    scene.now += timedelta(seconds=60)
+    scene.act()
+    assert scene.status["reason"] == "VolumeNotReady"
+    assert "its provisioner ebs.csi.aws.com says nothing" in scene.status["message"]
+
+
+def test_silent_scheduler_is_named_after_a_while() -> None:
+    scene = Scene(compute={"schedulerName": "volcano"})
+    scene.act()
+    scene.pod()["spec"].pop("nodeName")
+    scene.act()
+    assert scene.status["reason"] == "CreatingPod"
+    scene.now += timedelta(seconds=120)
+    scene.act()
+    assert scene.status["reason"] == "Unschedulable"
+    assert "see that volcano runs" in scene.status["message"]
+
+
+def test_injected_container_is_told_by_its_name() -> None:
+    scene = Scene()
+    scene.act()
+    waiting = {"reason": "ImagePullBackOff", "message": "not found"}
+    proxy = {"name": "istio-proxy", "image": "proxy:9", "state": {"waiting": waiting}}
+    scene.pod(containerStatuses=[proxy, {"name": "trainer", "state": {"waiting": {"reason": "PodInitializing"}}}])
+    scene.act()
+    assert "Image proxy:9 cannot be pulled (not found). It is that of container istio-proxy" in scene.status["message"]
+    assert "spec.compute.image or" not in scene.status["message"]
+
+
+def test_missing_pull_secret_is_named() -> None:
+    scene = Scene(compute={"imagePullSecrets": [{"name": "registry"}]})
+    scene.act()
+    waiting = {"reason": "ErrImagePull", "message": "401 Unauthorized"}
+    pod = scene.pod(containerStatuses=[{"name": "trainer", "image": "t:1", "state": {"waiting": waiting}}])
+    message = "Unable to retrieve some image pull secrets (registry); attempting to pull the image may not succeed."
+    scene.event(pod, "FailedToRetrieveImagePullSecret", message).act()
+    assert scene.status["reason"] == "SecretNotFound"
+    assert "Secret registry (spec.compute.imagePullSecrets)" in scene.status["message"]
+
+
+def test_cause_of_a_failed_pull_is_found_where_the_back_off_does_not_quote_it() -> None:
+    scene = Scene()
+    scene.act()
+    waiting = {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "t:1"'}
+    pod = scene.pod(containerStatuses=[{"name": "trainer", "image": "t:1", "state": {"waiting": waiting}}])
+    scene.event(pod, "Failed", 'Failed to pull image "t:1": dial tcp: lookup registry.example: no such host').act()
+    assert "cannot be pulled (the registry does not answer)" in scene.status["message"]
+
+
+def test_created_secret_is_seen_by_the_kubelet_after_its_back_off_which_is_told() -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.pod(), "FailedMount", 'MountVolume.SetUp failed : secret "s3" not found').act()
+    assert "Create it. The kubelet looks for it again within about two minutes." in scene.status["message"]
+
+
+def test_events_about_other_pods_explain_nothing() -> None:
+    scene = Scene()
+    scene.act()
+    before, pod = scene.pod(phase="Failed"), scene.pod()
+    scene.event(before, "FailedMount", 'secret "s3" not found').act()
+    assert scene.status["reason"] == "PodStarting"
+    assert pod["metadata"]["name"] in scene.status["message"]
+
+
 def test_newest_event_counts() -> None:
     scene = Scene()
     scene.act()
@@ -198,6 +408,31 @@ def test_missing_storage_class_is_quoted_from_the_claim() -> None:
             "QuotaExceeded",
             ["exceeded quota: gpus"],
             id="quota",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: failed quota: compute: must specify limits.cpu for: trainer',
+            "AdmissionRefused",
+            ["wants pods to say more", "Set it in spec.compute.limits", "must specify limits.cpu for: trainer"],
+            id="quota-that-counts-limits",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: failed quota: q: must specify limits.cpu for: istio-proxy;'
+            " requests.cpu for: istio-proxy",
+            "AdmissionRefused",
+            ["Give istio-proxy it where it is added to the pod"],
+            id="quota-that-counts-limits-of-an-injected-container",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: insufficient quota to match these scopes: [{PriorityClass}]',
+            "AdmissionRefused",
+            ["No ResourceQuota of the namespace covers such pods"],
+            id="quota-of-a-priority-class",
+        ),
+        pytest.param(
+            'Error creating: pods "job-1" is forbidden: maximum memory usage per Container is 2Gi, but limit is 4Gi',
+            "AdmissionRefused",
+            ["A LimitRange refused the pod", "Change spec.compute.memory or spec.compute.limits."],
+            id="limit-range",
         ),
         pytest.param(
             'Error creating: pods "job-1" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot',

@@ -3,6 +3,7 @@
 TrainerError
 ├── BadSpec        the resource asks for something that cannot be done
 ├── BadData        a data file or row is not what the task needs
+│   └── RefusedRow     … or not what the model takes
 ├── MissingInput   a model, file, bucket or claim is not there
 │   └── CorruptArtifact   … or is there with other content than its manifest says
 ├── NoAccess       credentials are missing, wrong or not sufficient
@@ -51,6 +52,20 @@ class BadData(TrainerError):
     """A data file or row is not what the task needs."""
 
     failure_class = FailureClass.BAD_DATA
+
+
+class RefusedRow(BadData):
+    """A row that the model's chat template refuses; who knows where the row came from names its place."""
+
+    found = ""
+    expected = ""
+
+    @classmethod
+    def of(cls, found: str, expected: str) -> "RefusedRow":
+        """Return the error that says what was found in the row, and what was expected."""
+        error = cls(f"found {found}; expected {expected}", "spec.dataset.train.source")
+        error.found, error.expected = found, expected
+        return error
 
 
 class MissingInput(TrainerError):

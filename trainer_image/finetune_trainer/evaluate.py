@@ -9,6 +9,7 @@ from finetune_trainer.device import Device
 from finetune_trainer.loading import LoadPlan
 from finetune_trainer.log import say
 from finetune_trainer.records import DataRecord, EvaluateRecord, Evaluation, ModelRecord, TrainRecord
+from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.recipe import EvaluationPlan
 from finetune_trainer.workspace import Workspace
@@ -43,7 +44,8 @@ class Judge:
         path = self.workspace.path(folder)
         how = LoadPlan("bfloat16" if on_gpu else "float32", self.request.training.seed)
         loaded = self.recipe.load(path, how, data.labels)
-        rows = list(load_rows(self.workspace.path(test_file or data.evaluation_file)))
+        stored = load_rows(self.workspace.path(test_file or data.evaluation_file))
+        held = HeldRows(stored, self.request.dataset, "test" if test_file else "evaluation")
         plan = EvaluationPlan(
             self.device,
             self.batches.evaluation_size,
@@ -51,7 +53,8 @@ class Judge:
             samples=test_file is None,
             models=self.workspace.model_folders(model),
         )
-        evaluation = self.recipe.evaluate(loaded, rows, plan)
+        with held.named(self.recipe, loaded, plan.max_length):
+            evaluation = self.recipe.evaluate(loaded, list(stored), plan)
         say("evaluate", f"{which} model{' on the test rows' if test_file else ''}: {figures(evaluation.metrics)}")
         return evaluation
 

@@ -32,12 +32,12 @@ class DataRecord:
     train_rows: int
     evaluation_rows: int
     counts: dict[str, RowCounts]
+    warnings: tuple[str, ...]
     labels: Labels = ()
     label_counts: dict[str, int] = field(default_factory=dict)
     revisions: dict[str, str] = field(default_factory=dict)
     test_file: str | None = None
     test_rows: int = 0
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from finetune_trainer.merging import Merge
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard, own_figures
 from finetune_trainer.records import DataRecord, MergeRecord, ModelRecord, TokenCounts, TrainRecord
+from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
 from finetune_trainer.workspace import Workspace
@@ -78,9 +79,22 @@ class Training:
 
     def _encode(self, loaded: Loaded, data: DataRecord) -> Encoded:
         rows, length = load_rows(self.workspace.path(data.train_file)), self.request.training.max_length
-        encoded = encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
+        with HeldRows(rows, self.request.dataset, "train").named(self.recipe, loaded, length):
+            encoded = encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
+        self._check_held_out(loaded, data)
         warn_of_truncation(self.board, self.request, encoded.counts)
         return encoded
+
+    def _check_held_out(self, loaded: Loaded, data: DataRecord) -> None:
+        """Raise BadData before anything is learnt if the model refuses a row that it has not been judged by yet."""
+        unseen = {
+            "test": data.test_file,
+            "evaluation": None if self.request.evaluation.baseline else data.evaluation_file,
+        }
+        for part, path in unseen.items():
+            if path:
+                rows = HeldRows(load_rows(self.workspace.path(path)), self.request.dataset, part)
+                rows.check(self.recipe, loaded, self.request.training.max_length)
 
     def _build_trainer(self, learner: Loaded, loaded: Loaded, rows: Any, data: DataRecord, model: ModelRecord) -> Any:
         from transformers import PrinterCallback

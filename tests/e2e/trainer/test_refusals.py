@@ -69,6 +69,15 @@ def _chat_without_template(site: Site) -> dict[str, Any]:
     return _job(site, chats(), task="SFT", model={"source": "pvc://models/no-template"})
 
 
+def _chat_that_the_template_refuses(site: Site) -> dict[str, Any]:
+    """A held-out chat, which the base model is not asked about: it is found before anything is learnt."""
+    wrong = {"messages": [{"role": "user", "content": "hi"}, *chats()[0]["messages"]]}
+    held_out = {"source": site.write("held-out.jsonl", [*chats()[:2], wrong])}
+    template = "{% if messages[0].content == 'hi' %}{{ raise_exception('no hi') }}{% endif %}{{ messages[1].content }}"
+    job = _job(site, chats(), task="SFT", model={"source": "pvc://models/decoder"}, sft={"chatTemplate": template})
+    return {**job, "dataset": {**job["dataset"], "evaluation": held_out}, "evaluation": {"baseline": False}}
+
+
 def _nothing_to_adapt(site: Site) -> dict[str, Any]:
     return _job(site, tuning={"method": "LoRA", "lora": {"targetModules": ["q_proj"]}})
 
@@ -101,6 +110,12 @@ CASES = {
     "a model with code": Case(FailureClass.BAD_SPEC, ["cannot be loaded"], "spec.model.source", _code_in_the_model),
     "an encoder for SFT": Case(FailureClass.BAD_SPEC, ["causal language model"], "spec.model.source", _encoder_for_sft),
     "no chat template": Case(FailureClass.BAD_SPEC, ["no chat template"], "spec.model.source", _chat_without_template),
+    "a chat that the template refuses": Case(
+        FailureClass.BAD_DATA,
+        ["held-out.jsonl: 1 of 3 rows", "line 3: found", "no hi"],
+        "spec.dataset.evaluation.source",
+        _chat_that_the_template_refuses,
+    ),
     "no such modules": Case(
         FailureClass.BAD_SPEC, ["q_proj", "query"], "spec.tuning.lora.targetModules", _nothing_to_adapt
     ),

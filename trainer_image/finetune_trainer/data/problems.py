@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from finetune_trainer.data.rows import Place
 from finetune_trainer.errors import BadData
 
 SHOWN_PROBLEMS = 5
@@ -58,6 +59,12 @@ class Problems:
         """Note that all files are read."""
         self._file = None
 
+    def add_at(self, place: Place, error: RowError) -> None:
+        """Note one bad row of those that were stored, by where it came from."""
+        self.enter(place.file, place.unit)
+        self.add(place.number, error)
+        self.leave()
+
     def add(self, number: int, error: RowError) -> None:
         """Note one bad row, by its line or number."""
         self.count += 1
@@ -87,4 +94,5 @@ def show(value: Any) -> str:
     """Return a value as a message quotes it: JSON, cut to a few words."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     text = text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-    return repr(text) if isinstance(value, str) else text
+    # Half of a character cannot be printed.
+    return repr(text) if isinstance(value, str) else text.encode(errors="backslashreplace").decode()

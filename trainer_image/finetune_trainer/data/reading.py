@@ -38,7 +38,7 @@ def read_rows(
     """
     packed = packing_of(name)
     files = files or DataFiles()
-    problems.enter(name, "row" if data_format is DataFormat.PARQUET else "line")
+    problems.enter(name, unit_of(data_format))
     if packed and data_format is DataFormat.PARQUET:
         raise problems.fail(f"is a Parquet file that is packed as {packed} once more; unpack it")
     try:
@@ -53,6 +53,11 @@ def read_rows(
         if error.errno is not None or not packed:
             raise
         raise problems.fail(_unpacking_words(packed, error)) from error
+
+
+def unit_of(data_format: DataFormat) -> str:
+    """Return what rows are counted in: lines or, where a file has none, rows."""
+    return "row" if data_format is DataFormat.PARQUET else "line"
 
 
 def format_of(name: str, data_format: DataFormat | None) -> DataFormat | None:

@@ -1,5 +1,6 @@
 """Stage Data: fetch the files, check every row, split, and store the rows in one plain form."""
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,8 @@ from finetune_api.dataset import DatasetSpec
 from finetune_trainer.data.columns import ColumnNames
 from finetune_trainer.data.files import DataFile, GetAccess, fetch_files, field_of
 from finetune_trainer.data.filters import RowFilter, is_blank
-from finetune_trainer.data.problems import MissingColumnError, Problems, RowError
-from finetune_trainer.data.reading import RawRow, read_rows
+from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
+from finetune_trainer.data.reading import RawRow, read_rows, unit_of
 from finetune_trainer.data.rows import Row, RowWriter, StoredRows
 from finetune_trainer.data.split import hold_out, shuffled
 from finetune_trainer.log import say
@@ -112,10 +113,11 @@ class _Preparation:
         many = f"{', '.join(wanted.uris)} ({len(fetched.files)} files)"
         problems = Problems(fetched.files[0].uri if len(fetched.files) == 1 else many, field_of(wanted, block))
         seen: Counter[str] = Counter()
-        with RowWriter(self._stored(name)) as writer:
-            for file in fetched.files:
-                for row in self._parsed(file, wanted, problems, seen):
-                    writer.append(row)
+        files = [(file.uri, unit_of(file.data_format)) for file in fetched.files]
+        with RowWriter(self._stored(name), files) as writer:
+            for index, file in enumerate(fetched.files):
+                for raw, row in self._parsed(file, wanted, problems, seen):
+                    _append(writer, row, index, raw, problems)
         problems.leave()
         self.warnings += problems.warnings
         problems.fail_if_any(writer.count + problems.count)
@@ -129,12 +131,14 @@ class _Preparation:
         self.counts[part] = counts
         return StoredRows(self._stored(name)), problems
 
-    def _parsed(self, file: DataFile, wanted: DataFiles, problems: Problems, seen: Counter[str]) -> Iterator[Row]:
+    def _parsed(
+        self, file: DataFile, wanted: DataFiles, problems: Problems, seen: Counter[str]
+    ) -> Iterator[tuple[RawRow, Row]]:
         for raw in read_rows(file.path, file.uri, file.data_format, problems, wanted):
             try:
                 row = self._used(raw, file.data_format in SAME_COLUMNS, seen)
                 if row is not None:
-                    yield self.rules.parse_row(row, self.labels)
+                    yield raw, self.rules.parse_row(row, self.labels)
             except MissingColumnError as error:
                 if file.data_format in SAME_COLUMNS:
                     raise problems.fail(f"has no column {error.column!r}; expected {error.expected}") from None
@@ -152,6 +156,21 @@ class _Preparation:
             seen["filtered"] += 1
             return None
         return row
+
+
+def _append(writer: RowWriter, row: Row, file: int, raw: RawRow, problems: Problems) -> None:
+    """Write a row, unless it holds half of a character, which no tokenizer reads: that is noted."""
+    try:
+        writer.append(row, (file, raw.number))
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        column = next(
+            (name for name, value in raw.values.items() if half in json.dumps(value, ensure_ascii=False, default=str)),
+            None,
+        )
+        found = f"half of a character, {ascii(half)[1:-1]}, in {show(raw.values.get(column or ''))}"
+        expected = "whole characters; the text was cut within one, an emoji say: mend it, or remove the row"
+        problems.add(raw.number, RowError(column, found, expected))
 
 
 def _label_counts(rows: StoredRows) -> dict[str, int]:

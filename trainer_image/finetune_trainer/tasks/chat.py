@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+from jinja2 import TemplateError
+
 from finetune_trainer.data.chats import SHAPE
 from finetune_trainer.data.problems import RowError, show
 from finetune_trainer.data.structured import parsed
-from finetune_trainer.errors import BadData, BadSpec
+from finetune_trainer.errors import BadSpec, RefusedRow
 from finetune_trainer.tasks.tools import Tools, checked_calls
 
 MODEL_FIELD = "spec.model.source"
@@ -15,6 +17,9 @@ ROLES = ("system", "user", "assistant", "tool")
 KEPT = ("name", "tool_call_id", "reasoning_content")
 """What a message may tell beside role, content and tool_calls; templates read what they know of it."""
 TEMPLATE_FIELD = "spec.sft.chatTemplate"
+
+TEMPLATE_ERRORS = (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a template raises, which is a program: by its own word, or since a chat lacks what it counts on."""
 
 Message = dict[str, Any]
 
@@ -64,9 +69,9 @@ def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None
 def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None, **options: Any) -> Any:
     """Return what the tokenizer's `apply_chat_template` makes of the chat.
 
-    Raises BadSpec if the model has no template or one that cannot be used, BadData if it refuses the chat.
+    Raises BadSpec if the model has no template or one that cannot be used, RefusedRow if it refuses the chat.
     """
-    from jinja2 import TemplateError, TemplateSyntaxError
+    from jinja2 import TemplateSyntaxError
 
     if tokenizer.chat_template is None:
         raise BadSpec(
@@ -84,9 +89,9 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
     except TemplateSyntaxError as error:
         words = f"the chat template is not Jinja: line {error.lineno}: {error}; mend the model's, or {TEMPLATE_FIELD}"
         raise BadSpec(words, TEMPLATE_FIELD) from error
-    except (TemplateError, TypeError) as error:
-        words = f"the model's chat template refuses {show(messages)}: {error}"
-        raise BadData(words, "spec.dataset.train.source") from error
+    except TEMPLATE_ERRORS as error:
+        found = f"{show(messages)}, which the model's chat template refuses: {error}"
+        raise RefusedRow.of(found, f"a chat that it takes; mend the chat, or set {TEMPLATE_FIELD}") from error
 
 
 def _checked_message(message: Any, index: int, column: str) -> Message:

@@ -103,6 +103,7 @@ class Reason(StrEnum):
     SERVING = "Serving"
     SERVING_NOT_READY = "ServingNotReady"
     SERVING_DISABLED = "ServingDisabled"
+    CONTESTED = "Contested"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
     NAME_CONFLICT = "NameConflict"

@@ -8,6 +8,7 @@ from finetune_operator.chains import SourceView, view_of
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.source_index import SourceIndex
 from finetune_operator.kinds import FINETUNE_JOB, JOB, POD, Kind, Manifest, kind_of
+from finetune_operator.managed_fields import trimmed
 from finetune_operator.manifests import (
     annotation_of,
     controller_of,
@@ -45,8 +46,7 @@ class Cache:
         if version < self._deleted.get(uid, 0) or (known is not None and version_of(known) >= version):
             return False
         self._deleted.pop(uid, None)
-        manifest = {**manifest, "metadata": {**manifest["metadata"]}}
-        manifest["metadata"].pop("managedFields", None)
+        manifest = trimmed(manifest)
         self._objects[uid] = manifest
         if kind_of(manifest) == FINETUNE_JOB:
             key = Key(namespace_of(manifest), name_of(manifest))

@@ -10,7 +10,6 @@ from finetune_operator.kinds import SERVICE, Manifest
 def service(job: FineTuneJob, run_id: str) -> Manifest:
     """Return the Service, which sends requests to the pods of one run."""
     spec = {
-        "type": "ClusterIP",
         "selector": selector(job, run_id),
         "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": "http"}],
     }

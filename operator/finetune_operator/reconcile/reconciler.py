@@ -20,7 +20,9 @@ from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
 from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
+from finetune_operator.state.contest import ChildKey, Repair, changed_by_others, key_of, next_repair
 from finetune_operator.state.decide import decide
+from finetune_operator.state.drift import stamp_of
 from finetune_operator.state.observed import Observed, Refusal
 from finetune_operator.state.plan import Note, Plan, Policy
 
@@ -51,6 +53,7 @@ class Reconciler:
         self._identity = identity
         self._clock = clock
         self._failures: Counter[Key] = Counter()
+        self._repairs: dict[Key, dict[ChildKey, Repair]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at one FineTuneJob; return after how many seconds to look again. Raises to be called again."""
@@ -82,6 +85,7 @@ class Reconciler:
         if observed is None:
             self._board.watch(key, None)
             self._failures.pop(key, None)
+            self._repairs.pop(key, None)
             return None
         try:
             return await self._bring_about(key, observed)
@@ -136,6 +140,7 @@ class Reconciler:
             progress=progress,
             progress_pod_uid=pod_uid,
             sources=self._cache.sources(key),
+            repairs=dict(self._repairs.get(key, {})),
         )
 
     async def _confirm(self, observed: Observed, plan: Plan) -> Observed:
@@ -183,17 +188,29 @@ class Reconciler:
 
     async def _apply_all(self, key: Key, observed: Observed, plan: Plan) -> dict[str, Any]:
         """Apply the children; return what is in the way, as fields of Observed, if something is."""
-        known = {(child["kind"], name_of(child)) for child in observed.children}
+        known = {key_of(child): child for child in observed.children}
         for child in plan.applies:
-            is_new = (child["kind"], name_of(child)) not in known
+            live = known.get(key_of(child))
+            is_new = live is None
             try:
                 self._cache.put(await put_in_place(self._cluster, child, is_new=is_new))
+                self._remember(key, child, live)
             except NameTaken as taken:
                 return {"foreign": (taken.live,)}
             except ClusterError as error:
                 return {"refusal": self._refusal(key, error)}
             logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
         return {}
+
+    def _remember(self, key: Key, child: Manifest, live: Manifest | None) -> None:
+        """Note that a child has been applied, so that one which somebody changes back is left alone for a while."""
+        repairs = self._repairs.setdefault(key, {})
+        over = changed_by_others(child, live)
+        repair = next_repair(repairs.get(key_of(child)), stamp_of(child), over, self._clock())
+        repairs[key_of(child)] = repair
+        if repair.count:
+            about = f"{namespace_of(child)}/{child['kind']}/{name_of(child)}"
+            logger.info("applied again child=%s count=%d why=%s", about, repair.count, over)
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""

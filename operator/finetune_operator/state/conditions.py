@@ -14,12 +14,16 @@ MESSAGE_LIMIT = 4096
 
 @dataclass(frozen=True)
 class Milestones:
-    """What the run has behind it, each with words for it; None is still to come. failure: why it never will."""
+    """What the run has behind it, each with words for it; None is still to come. failure: why it never will.
+
+    unserved: why the newest model is not served, whatever the run does.
+    """
 
     trained: str | None = None
     evaluated: str | None = None
     published: str | None = None
     ready: str | None = None
+    unserved: Problem | None = None
     failure: Problem | None = None
 
 
@@ -71,6 +75,8 @@ def _milestones(story: Story, milestones: Milestones) -> Iterable[_Draft]:
 def _ready(story: Story, milestones: Milestones) -> _Draft:
     if milestones.ready is not None:
         return ConditionType.READY, ConditionStatus.TRUE, story.reason, milestones.ready
+    if milestones.unserved is not None and milestones.published is None:
+        return ConditionType.READY, ConditionStatus.FALSE, milestones.unserved.reason, milestones.unserved.message
     return ConditionType.READY, ConditionStatus.FALSE, story.reason, story.message
 
 

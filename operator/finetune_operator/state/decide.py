@@ -17,6 +17,7 @@ from finetune_operator.state import pods
 from finetune_operator.state.attempts import rejections
 from finetune_operator.state.conditions import Milestones, conditions
 from finetune_operator.state.conflict import conflict_story, goes_by_itself
+from finetune_operator.state.contest import contests, not_held_back
 from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
@@ -26,7 +27,7 @@ from finetune_operator.state.next_status import changed, compose, newest_progres
 from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
 from finetune_operator.state.refusal import refused_story
-from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story
+from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess, is_told
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
@@ -48,12 +49,14 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         return _record(observed, previous, resolution)
     job = with_defaults(job.reading(resolution.sources), policy.defaults)
     run = without_forbidden_code(assess(job, previous, observed), job, policy)
-    rollout = plan_rollout(job, run.artifact, observed, policy)
+    rollout = plan_rollout(job, previous, run.artifact, observed, policy)
     progress = newest_progress(job, run, observed)
     failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None
     story = _story(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
+    story = replace(story, asides=_asides(job, run, rollout, observed, now))
     status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
-    applies = (*_run_children(job, run, observed, policy), *rollout.applies)
+    needed = (*_run_children(job, run, observed, policy), *rollout.applies)
+    applies, pause_seconds = not_held_back(needed, observed.repairs, now)
     if observed.foreign or (observed.refusal and observed.refusal.hinders_launch):
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
@@ -66,7 +69,9 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         status=next_wire,
         notes=(*_lingering_notes(run), *(notes(job, previous, status, story) if next_wire is not None else ())),
         # A time to live that the new status allows is set as soon as that is written.
-        look_again_seconds=0.0 if allowed != merges else _look_again(job, observed, policy, run),
+        look_again_seconds=0.0
+        if allowed != merges
+        else _soonest(pause_seconds, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
     )
 
@@ -109,6 +114,16 @@ def _undisturbed(
     return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.{held}")
 
 
+def _asides(job: FineTuneJob, run: Run, rollout: Rollout, observed: Observed, now: datetime) -> tuple[Problem, ...]:
+    """Return what is wrong beside the headline."""
+    gone = unserved(job, rollout) if run.state is not RunState.DONE else None
+    return (*([gone] if gone else []), *contests(observed.repairs, now))
+
+
+def _soonest(*seconds: float | None) -> float | None:
+    return min((found for found in seconds if found is not None), default=None)
+
+
 def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
     """Return what training needs and is not there: job file, workspace, Job. Each is made once for a launch."""
     if run.state is RunState.ACTIVE:
@@ -135,7 +150,7 @@ def _kept_job_file(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]
     found = observed.child(CONFIG_MAP, name_of(wanted))
     if found is None:
         return (stamped(wanted),)
-    is_labelled = not differs({"labels": wanted["metadata"]["labels"]}, found["metadata"])
+    is_labelled = wanted["metadata"]["labels"].items() <= (found["metadata"].get("labels") or {}).items()
     return () if is_labelled else (stamped({**wanted, "data": found.get("data") or {}}),)
 
 

@@ -1,15 +1,12 @@
-"""Whether a live object still says what was applied."""
+"""Whether a live object is still what was applied: our own stamp on it, and the fields that are still ours."""
 
 import hashlib
 import json
-from typing import Any
 
 from finetune_api.keys import ANNOTATION_APPLIED
-from finetune_api.quantity import amount
 from finetune_operator.kinds import Manifest
-
-_AMOUNTS = ("requests", "limits", "sizeLimit")
-"""Fields that hold amounts: the API server spells them in its own way."""
+from finetune_operator.managed_fields import lost
+from finetune_operator.manifests import annotation_of
 
 
 def stamped(manifest: Manifest) -> Manifest:
@@ -20,27 +17,24 @@ def stamped(manifest: Manifest) -> Manifest:
     return {**manifest, "metadata": {**head, "annotations": annotations}}
 
 
+def stamp_of(manifest: Manifest) -> str:
+    """Return the stamp of a manifest, or of what a live object was applied from."""
+    return annotation_of(manifest, ANNOTATION_APPLIED)
+
+
+def is_applied(wanted: Manifest, live: Manifest) -> bool:
+    """Whether what is wanted, a stamped manifest, is what was applied last, whatever became of its fields."""
+    return stamp_of(live) == stamp_of(wanted)
+
+
 def differs(wanted: Manifest, live: Manifest) -> bool:
-    """Whether a field that we set is missing or says something else; fields of others do not count."""
-    return not _contains(live, wanted)
+    """Whether it has to be applied: we want something else by now, or somebody changed a field that we set.
+
+    What admission made of it does not count, nor fields and list items of others.
+    """
+    return not is_applied(wanted, live) or bool(lost(wanted, live))
 
 
-def _contains(live: Any, wanted: Any, *, amounts: bool = False) -> bool:
-    if isinstance(wanted, dict):
-        return isinstance(live, dict) and all(
-            _contains(live.get(key), value, amounts=amounts or key in _AMOUNTS) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(live, list)
-            and len(live) == len(wanted)
-            and all(_contains(there, here, amounts=amounts) for there, here in zip(live, wanted, strict=True))
-        )
-    return bool(live == wanted) or (amounts and _same_amount(live, wanted))
-
-
-def _same_amount(live: Any, wanted: Any) -> bool:
-    try:
-        return amount(live) == amount(wanted)
-    except ValueError:
-        return False
+def is_template_changed(wanted: Manifest, live: Manifest) -> bool:
+    """Whether somebody changed a field that we set in the template of the pods."""
+    return any(found.field.startswith("spec.template") for found in lost(wanted, live))

@@ -6,6 +6,7 @@ from finetune_api.keys import ConditionType, Phase, Reason
 from finetune_api.status import ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.state.conditions import fitting
 from finetune_operator.state.observed import condition
 from finetune_operator.state.plan import Note
 from finetune_operator.state.story import Course, Story
@@ -51,9 +52,12 @@ def _milestone_notes(before: FineTuneJobStatus, after: FineTuneJobStatus) -> Ite
 
 def story_notes(before: FineTuneJobStatus, after: FineTuneJobStatus, story: Story) -> Iterator[Note]:
     """Tell a new state, or a new hindrance. What merely goes on is in the conditions."""
+    for aside in story.asides:
+        if aside.message not in (before.message or ""):
+            yield Note(aside.reason, aside.message, warning=True)
     if story.course is Course.STALLED:
         told = condition(before, ConditionType.STALLED)
-        if told is None or (told.reason, told.message) != (story.reason, after.message):
+        if told is None or (told.reason, told.message) != (story.reason, fitting(story.message)):
             yield Note(story.reason, story.message, warning=True)
     elif story.hindered:
         attempt = (before.run.attempt if before.run else 0, after.run.attempt if after.run else 0)

@@ -20,7 +20,7 @@ from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
-from finetune_operator.state.rollout import Rollout
+from finetune_operator.state.rollout import Rollout, unserved
 from finetune_operator.state.run import Run, RunState, launched_as
 from finetune_operator.state.story import Problem, Story
 
@@ -73,7 +73,7 @@ def compose(
     return FineTuneJobStatus(
         observed_generation=job.generation,
         phase=story.phase,
-        message=fitting(story.message),
+        message=fitting(story.whole),
         reason=story.reason,
         conditions=conditions(story, milestones, previous, job.generation, now),
         workspace=workspace_name(job) if run.state is RunState.LAUNCHING or run.job else previous.workspace,
@@ -139,16 +139,22 @@ def _milestones(
     value = score(job.spec.options, metrics)
     where = f" to {run.artifact.uri}" if run.artifact else ""
     published = f"Published{where}." if done else None
-    ready = published if not job.spec.serving.enabled else f"{published} It is served." if rollout.ready else None
     return Milestones(
         trained=_once(known, ConditionType.TRAINED, reached=trained, words=f"Run {job.run_id} is trained."),
         evaluated=_once(
             known, ConditionType.EVALUATED, reached=evaluated, words=f"Score: {value}." if value else "Evaluated."
         ),
         published=published,
-        ready=ready,
+        ready=_ready(job, rollout, published),
+        unserved=unserved(job, rollout),
         failure=failure,
     )
+
+
+def _ready(job: FineTuneJob, rollout: Rollout, published: str | None) -> str | None:
+    if not job.spec.serving.enabled:
+        return published
+    return f"Run {rollout.run} is served." if rollout.ready else None
 
 
 def _once(known: FineTuneJobStatus, kind: ConditionType, *, reached: bool, words: str) -> str | None:

@@ -11,6 +11,7 @@ from finetune_api.status import Condition, FineTuneJobStatus
 from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
 from finetune_operator.manifests import controller_of, label_of, name_of
+from finetune_operator.state.contest import Repairs
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,7 +44,7 @@ class Observed:
     foreign: objects that sit where a child should be but belong to somebody else. events: core/v1 Events about
     a Job, pod or claim that does not get on. progress: the newest of the pod with uid `progress_pod_uid`.
     sources: the FineTuneJobs that its `job://` sources lead to, over any number of steps, by name. now: when it is
-    looked at.
+    looked at. repairs: how often each child had to be applied again.
     """
 
     resource: Manifest
@@ -56,6 +57,7 @@ class Observed:
     refusal: Refusal | None = None
     sources: Mapping[str, SourceView] = field(default_factory=dict)
     now: datetime = LONG_AGO
+    repairs: Repairs = field(default_factory=dict)
 
     def of_kind(self, kind: Kind) -> list[Manifest]:
         """Return the children of a kind."""

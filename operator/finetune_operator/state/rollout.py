@@ -2,35 +2,42 @@
 
 from dataclasses import dataclass
 
-from finetune_api.keys import ANNOTATION_DIGEST, Component, Phase, Reason
-from finetune_api.status import ArtifactStatus, ServingStatus
+from finetune_api.keys import ANNOTATION_DIGEST, Phase, Reason
+from finetune_api.status import ArtifactStatus, FineTuneJobStatus, ServingStatus
 from finetune_operator.desired.deployment import deployment, selector
 from finetune_operator.desired.metadata import deployment_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.service import address, served_run, service
 from finetune_operator.kinds import DEPLOYMENT, Manifest
 from finetune_operator.manifests import annotation_of, is_deleting, name_of
-from finetune_operator.state import pods
-from finetune_operator.state.admission import refusal_problem
-from finetune_operator.state.drift import differs, stamped
+from finetune_operator.state.drift import differs, is_applied, is_template_changed, stamped
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.pending_reason import pod_problem
 from finetune_operator.state.plan import Policy
+from finetune_operator.state.serving_problem import is_paused, resume_hint, serving_problem
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled
 
 
 @dataclass(frozen=True)
 class Rollout:
-    """What to do about serving, and how it stands. ready: the newest artifact is what answers."""
+    """What to do about serving, and how it stands.
+
+    run: whose model is to be served. ready: it is what answers. problem: why not, if that is known. meanwhile: what
+    answers until then, in words. paused: somebody has paused its Deployment.
+    """
 
     applies: tuple[Manifest, ...] = ()
     deletes: tuple[Manifest, ...] = ()
     status: ServingStatus | None = None
+    run: str = ""
     ready: bool = False
     problem: Problem | None = None
+    meanwhile: str = ""
+    paused: str = ""
 
 
-def plan_rollout(job: FineTuneJob, artifact: ArtifactStatus | None, observed: Observed, policy: Policy) -> Rollout:
+def plan_rollout(
+    job: FineTuneJob, previous: FineTuneJobStatus, artifact: ArtifactStatus | None, observed: Observed, policy: Policy
+) -> Rollout:
     """Decide about the Deployments and the Service. A run that failed has no artifact, so it changes nothing here."""
     live = [found for found in observed.deployments if not is_deleting(found)]
     present = [observed.service] if observed.service and not is_deleting(observed.service) else []
@@ -40,27 +47,25 @@ def plan_rollout(job: FineTuneJob, artifact: ArtifactStatus | None, observed: Ob
         return Rollout()
     target = stamped(deployment(job, artifact, policy.trainer_image))
     green = observed.child(DEPLOYMENT, name_of(target))
-    changed = green is None or differs(target, green)
-    ready = green is not None and not changed and is_available(green, job.spec.serving.replicas)
+    ready = green is not None and _is_served(job, target, green)
     blue = [found for found in live if found is not green]
     run_id = artifact.run if ready or not blue else _answering(job, observed, blue, artifact.run)
     front = stamped(service(job, run_id))
-    front_changed = observed.service is None or differs(front, observed.service)
+    status = _status(job, run_id, observed, artifact, known=previous.serving)
     return Rollout(
-        applies=(*([target] if changed else []), *([front] if front_changed else [])),
+        applies=tuple(
+            wanted
+            for wanted, found in ((target, green), (front, observed.service))
+            if found is None or differs(wanted, found)
+        ),
         deletes=tuple(blue) if ready else tuple(found for found in blue if name_of(found) != _name(job, run_id)),
-        status=_status(job, run_id, observed, artifact),
+        status=status,
+        run=artifact.run,
         ready=ready,
-        problem=None if ready else _problem(job, artifact, observed, green),
+        problem=None if ready else serving_problem(job, artifact, observed, green),
+        meanwhile=_meanwhile(status, artifact),
+        paused=resume_hint(green) if green is not None and is_paused(green) else "",
     )
-
-
-def is_available(live: Manifest, replicas: int) -> bool:
-    """Whether the Deployment's newest pods, as many as wanted, answer."""
-    status = live.get("status") or {}
-    seen = int(status.get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
-    counts = (int(status.get(field) or 0) for field in ("availableReplicas", "updatedReplicas"))
-    return seen and all(count >= replicas for count in counts)
 
 
 def serving_story(job: FineTuneJob, rollout: Rollout) -> Story:
@@ -68,10 +73,40 @@ def serving_story(job: FineTuneJob, rollout: Rollout) -> Story:
     if rollout.ready and job.spec.serving.replicas == 0:
         return settled(Phase.READY, Reason.SCALED_TO_ZERO, "Serving is scaled to 0 replicas.")
     if rollout.ready:
-        return settled(Phase.READY, Reason.SERVING, f"Run {job.run_id} is served at {address(job)}.")
+        paused = f" Its Deployment is paused, so no change reaches it: {rollout.paused}." if rollout.paused else ""
+        return settled(Phase.READY, Reason.SERVING, f"Run {job.run_id} is served at {address(job)}.{paused}")
     if rollout.problem is not None:
-        return hindered(Phase.DEPLOYING, rollout.problem)
-    return going_on(Phase.DEPLOYING, Reason.DEPLOYING, "The serving pods are starting.")
+        message = f"{rollout.problem.message}{rollout.meanwhile}"
+        return hindered(Phase.DEPLOYING, Problem(rollout.problem.reason, message))
+    return going_on(Phase.DEPLOYING, Reason.DEPLOYING, f"The serving pods are starting.{rollout.meanwhile}")
+
+
+def unserved(job: FineTuneJob, rollout: Rollout) -> Problem | None:
+    """Return why the newest model, beside which another run goes on, is not served; None when it is, or need not."""
+    if not rollout.run or rollout.ready or not job.spec.serving.enabled:
+        return None
+    why = rollout.problem.message if rollout.problem else "its pods are not available"
+    return Problem(Reason.SERVING_NOT_READY, f"Run {rollout.run} is not served as it should be: {why}")
+
+
+def is_complete(live: Manifest) -> bool:
+    """Whether all of the Deployment's pods are of its newest template, and answer. Counts of an older spec are none."""
+    status = live.get("status") or {}
+    seen = int(status.get("observedGeneration") or 0) >= int(live["metadata"].get("generation") or 0)
+    counts = (int(status.get(field) or 0) for field in ("replicas", "updatedReplicas", "availableReplicas"))
+    return seen and all(count == _replicas(live) for count in counts)
+
+
+def _is_served(job: FineTuneJob, target: Manifest, green: Manifest) -> bool:
+    """Whether the Deployment was made from what is wanted, nobody changed its pods, and they answer."""
+    intact = is_applied(target, green) and not is_template_changed(target, green) and not is_deleting(green)
+    answers = _replicas(green) > 0 or job.spec.serving.replicas == 0
+    return intact and answers and is_complete(green)
+
+
+def _replicas(live: Manifest) -> int:
+    count = (live.get("spec") or {}).get("replicas")
+    return 1 if count is None else int(count)
 
 
 def _name(job: FineTuneJob, run_id: str) -> str:
@@ -84,12 +119,16 @@ def _answering(job: FineTuneJob, observed: Observed, blue: list[Manifest], newes
     return run_id if any(name_of(found) == _name(job, run_id) for found in blue) else newest
 
 
-def _status(job: FineTuneJob, run_id: str, observed: Observed, artifact: ArtifactStatus) -> ServingStatus:
+def _status(
+    job: FineTuneJob, run_id: str, observed: Observed, artifact: ArtifactStatus, *, known: ServingStatus | None
+) -> ServingStatus:
     live = observed.child(DEPLOYMENT, _name(job, run_id))
     digest = annotation_of(live, ANNOTATION_DIGEST) if live else artifact.digest
     counts = (live or {}).get("status") or {}
+    answers = int(counts.get("availableReplicas") or 0) > 0
     return ServingStatus(
-        url=address(job),
+        # An address is told once something has answered there; it is the same for every run.
+        url=address(job) if answers or (known and known.url) else None,
         run=run_id,
         digest=digest,
         replicas=int(counts.get("replicas") or 0),
@@ -98,19 +137,10 @@ def _status(job: FineTuneJob, run_id: str, observed: Observed, artifact: Artifac
     )
 
 
-def _problem(job: FineTuneJob, artifact: ArtifactStatus, observed: Observed, green: Manifest | None) -> Problem | None:
-    """Say why the serving pods of the newest artifact do not become ready."""
-    own = [pod for pod in observed.pods(Component.SERVING) if _serves(pod, artifact)]
-    for pod in sorted(own, key=name_of):
-        found = pod_problem(pod, observed, job, job.spec.serving, "spec.serving")
-        if found is not None:
-            return Problem(Reason.SERVING_NOT_READY, f"{found.reason}: {found.message}")
-    for condition in ((green or {}).get("status") or {}).get("conditions") or ():
-        if condition.get("type") == "ReplicaFailure" and condition.get("status") == "True":
-            found = refusal_problem(str(condition.get("message") or ""), "spec.serving")
-            return Problem(Reason.SERVING_NOT_READY, f"{found.reason}: {found.message}")
-    return None
-
-
-def _serves(pod: Manifest, artifact: ArtifactStatus) -> bool:
-    return annotation_of(pod, ANNOTATION_DIGEST) == artifact.digest and not pods.is_over(pod)
+def _meanwhile(status: ServingStatus, artifact: ArtifactStatus) -> str:
+    """Say what answers while the newest pods do not; nothing where nothing ever has."""
+    if not status.url:
+        return ""
+    if not status.ready_replicas:
+        return " Nothing answers meanwhile."
+    return " Other pods of it still answer." if status.run == artifact.run else f" Run {status.run} still answers."

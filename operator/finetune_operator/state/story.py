@@ -15,22 +15,31 @@ class Course(Enum):
 
 
 @dataclass(frozen=True)
+class Problem:
+    """What keeps a pod from running, or made a run fail: the reason as one word, and what to do in words."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class Story:
-    """The headline. `hindered`: it goes on, but something is in the way that a person may have to mend."""
+    """The headline. `hindered`: it goes on, but something is in the way that a person may have to mend.
+
+    asides: what is wrong beside it, such as that the model of the run before is not served meanwhile.
+    """
 
     course: Course
     phase: Phase
     reason: str
     message: str
     hindered: bool = False
+    asides: tuple[Problem, ...] = ()
 
-
-@dataclass(frozen=True)
-class Problem:
-    """What keeps a pod from running, or made a run fail: the reason as one word, and what to do in words."""
-
-    reason: str
-    message: str
+    @property
+    def whole(self) -> str:
+        """The message with all that is told beside it."""
+        return " ".join((self.message, *(aside.message for aside in self.asides)))
 
 
 def stalled(problem: Problem) -> Story:

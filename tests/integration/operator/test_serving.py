@@ -1,6 +1,7 @@
 """Serving on a real API server: blue/green, and a failed run that changes nothing."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -133,7 +134,89 @@ def test_deployment_that_somebody_changes_is_put_right(bench: Workbench) -> None
     bench.until(lambda: bench.get("deployment", name)["spec"]["replicas"], lambda count: count == 1)
 
 
+def test_additions_of_others_stay(bench: Workbench) -> None:
+    served(bench)
+    name = bench.get("deployments")[0]["metadata"]["name"]
+    port = [{"op": "add", "path": "/spec/ports/-", "value": {"name": "metrics", "port": 9000}}]
+    kind = [{"op": "replace", "path": "/spec/type", "value": "NodePort"}]
+    bench.kubectl("patch", "service", "job-server", "--type=json", "-p", json.dumps([*port, *kind]))
+    bench.kubectl("set", "env", f"deployment/{name}", "DEBUG=1")
+    assert not [write for write in bench.writes_in(3) if write.startswith("apply/")]
+    assert [port["name"] for port in bench.get("service", "job-server")["spec"]["ports"]] == ["http", "metrics"]
+    assert bench.get("service", "job-server")["spec"]["type"] == "NodePort"
+
+
+def test_fight_over_a_deployment_calms_down_and_is_told(bench: Workbench) -> None:
+    served(bench)
+    name = bench.get("deployments")[0]["metadata"]["name"]
+    before = bench.operator.writes()["apply/Deployment"]
+
+    def scale() -> str:
+        """Play an autoscaler of the Deployment."""
+        bench.kubectl("scale", "deployment", name, "--replicas=2")
+        return str(bench.status().get("message"))
+
+    told = bench.until(scale, lambda message: "back again and again" in message, 30)
+    assert f"Deployment {name}" in told
+    assert "spec.replicas by kubectl" in told
+    assert "kubectl scale ftj" in told
+    assert bench.operator.writes()["apply/Deployment"] - before <= 5
+    assert "Contested" in bench.events()
+
+
 def test_serving_pod_that_does_not_start_is_explained(bench: Workbench) -> None:
     published(bench, serving={"enabled": True, "memory": "900Gi"})
     status = bench.wait(phase="Deploying", reason="ServingNotReady")
     assert "No node fits" in status["message"]
+
+
+@pytest.fixture
+def mutator(bench: Workbench) -> Iterator[None]:
+    """Admission in this namespace injects a container and rewrites the image, as webhooks do."""
+    name = f"mutate-{bench.namespace}"
+    mutation = (
+        "Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{containers: ["
+        "Object.spec.template.spec.containers{name: 'server', image: 'mirror.local/trainer:test'},"
+        "Object.spec.template.spec.containers{name: 'sidecar', image: 'proxy:1'}]}}}}"
+    )
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicy",
+        "metadata": {"name": name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "reinvocationPolicy": "Never",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": bench.namespace}},
+                "resourceRules": [
+                    {
+                        "apiGroups": ["apps"],
+                        "apiVersions": ["v1"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["deployments"],
+                    }
+                ],
+            },
+            "mutations": [{"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": mutation}}],
+        },
+    }
+    binding = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "MutatingAdmissionPolicyBinding",
+        "metadata": {"name": name},
+        "spec": {"policyName": name},
+    }
+    for manifest in (policy, binding):
+        bench.apply(manifest)
+    yield
+    for manifest in (policy, binding):
+        bench.kubectl("delete", manifest["kind"], name)
+
+
+@pytest.mark.usefixtures("mutator")
+def test_what_admission_makes_of_a_deployment_keeps_nothing_from_being_ready(bench: Workbench) -> None:
+    served(bench)
+    (deployment,) = bench.get("deployments")
+    containers = {found["name"]: found["image"] for found in deployment["spec"]["template"]["spec"]["containers"]}
+    assert containers == {"server": "mirror.local/trainer:test", "sidecar": "proxy:1"}
+    assert bench.writes_in(6) == {}

@@ -11,12 +11,13 @@ from typing import Any
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
-from finetune_api.keys import ConditionType
+from finetune_api.keys import MANAGED_BY, ConditionType
 from finetune_operator.chains import view_of
 from finetune_operator.desired.resource import FineTuneJob, parse_resource
 from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, timestamp, uid_of
+from finetune_operator.state.contest import ChildKey, Repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.observed import Observed, Refusal, previous_status
 from finetune_operator.state.plan import Plan, Policy
@@ -42,6 +43,7 @@ class Scene:
         self.progress: Progress | None = None
         self.others: list[Scene] = []
         self.policy = POLICY
+        self.repairs: dict[ChildKey, Repair] = {}
         self.now = NOW
         self._count = 0
 
@@ -99,6 +101,21 @@ class Scene:
         self.act()
         return self
 
+    def somebody_sets(self, child: Manifest, path: str, value: Any, manager: str = "kubectl-edit") -> "Scene":
+        """Let somebody else than the operator change a field, such as spec.replicas, and the record tell of it."""
+        *parents, last = path.split(".")
+        place = child
+        for step in parents:
+            place = place[step]
+        place[last] = value
+        ours = child["metadata"]["managedFields"][0]["fieldsV1"]
+        theirs: Manifest = {}
+        child["metadata"]["managedFields"].append({"manager": manager, "fieldsV1": theirs})
+        for step in parents:
+            ours, theirs = ours[f"f:{step}"], theirs.setdefault(f"f:{step}", {})
+        theirs[f"f:{last}"] = ours.pop(f"f:{last}", {})
+        return self
+
     def becomes_available(self, deployment: Manifest) -> "Scene":
         count = deployment["spec"]["replicas"]
         counts = dict.fromkeys(("replicas", "readyReplicas", "availableReplicas", "updatedReplicas"), count)
@@ -134,6 +151,7 @@ class Scene:
             progress=self.progress,
             refusal=self.refusal,
             sources={name_of(other.resource): view_of(other.resource) for other in self.others},
+            repairs=self.repairs,
             progress_pod_uid=uid_of(pods[-1]) if pods and self.progress else "",
         )
 
@@ -202,9 +220,11 @@ class Scene:
         known = next((c for c in self.children if (c["kind"], name_of(c)) == (child["kind"], name_of(child))), None)
         if known is None:
             self.children.append(self._stored(deepcopy(child)))
+            self.children[-1]["metadata"]["managedFields"] = [applied_fields(child)]
         else:
             known["spec"] = deepcopy(child.get("spec"))
             known["metadata"]["annotations"] = dict(child["metadata"]["annotations"])
+            known["metadata"]["managedFields"] = [applied_fields(child)]
 
     def _stored(self, manifest: Manifest) -> Manifest:
         self._count += 1
@@ -225,6 +245,20 @@ class Scene:
         }
         self.children.append(self._stored(pod))
         return pod
+
+
+def applied_fields(manifest: Manifest) -> Manifest:
+    """Return the record that server-side apply keeps of the operator's fields; lists of named items are merged."""
+
+    def fields(value: Any) -> Manifest:
+        if isinstance(value, dict):
+            return {f"f:{key}": fields(item) for key, item in value.items()}
+        if isinstance(value, list) and all(isinstance(item, dict) and "name" in item for item in value):
+            return {f"k:{json.dumps({'name': item['name']})}": {".": {}, **fields(item)} for item in value}
+        return {}
+
+    parts = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+    return {"manager": MANAGED_BY, "operation": "Apply", "fieldsV1": fields(parts)}
 
 
 def kinds(plan: Plan) -> list[str]:

@@ -1,9 +1,13 @@
 """Serving: blue/green, scaling, and a failed run that changes nothing."""
 
+from datetime import timedelta
+
 from finetune_api.failures import FailureClass
 from finetune_operator.desired.service import served_run
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
+from finetune_operator.state.contest import Repair, changed_by_others, next_repair
+from finetune_operator.state.drift import stamp_of
 from tests.unit.operator.builders import DIGEST, Scene, is_idle, kinds, reasons
 
 
@@ -117,7 +121,7 @@ def test_disabled_serving_removes_deployment_and_service() -> None:
 
 def test_changed_deployment_and_lost_service_are_put_right() -> None:
     scene = served()
-    scene.one("Deployment")["spec"]["replicas"] = 5
+    scene.somebody_sets(scene.one("Deployment"), "spec.replicas", 5)
     scene.remove(scene.one("Service"))
     assert kinds(scene.act()) == ["Deployment", "Service"]
 
@@ -147,3 +151,132 @@ def test_serving_pods_that_quota_refuses_are_explained() -> None:
     scene.act()
     assert scene.status["reason"] == "ServingNotReady"
     assert "exceeded quota: few" in scene.status["message"]
+
+
+def server_state(**state: object) -> dict[str, object]:
+    return {"name": "server", "image": "trainer:1", "ready": False, **state}
+
+
+def with_counts(deployment: Manifest, **counts: int) -> None:
+    deployment["status"] = {"observedGeneration": 1, **counts}
+
+
+def test_new_pods_that_do_not_start_are_told_while_the_old_ones_answer() -> None:
+    """The old replica counts as available, and the new one as updated: together they are no ready rollout."""
+    scene = served()
+    deployment = scene.one("Deployment")
+    scene.serving_pod(deployment, phase="Running", containerStatuses=[server_state(ready=True)])
+    scene.edit(serving={"image": "trainer:tpyo"}).act()
+    waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}
+    scene.serving_pod(deployment, containerStatuses=[server_state(image="trainer:tpyo", state=waiting)])
+    with_counts(deployment, replicas=2, updatedReplicas=1, availableReplicas=1, readyReplicas=1)
+    scene.act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Deploying", "ServingNotReady")
+    assert scene.condition("Ready") == "False"
+    assert "trainer:tpyo" in scene.status["message"]
+    assert scene.status["message"].endswith("Other pods of it still answer.")
+
+
+def test_server_that_runs_out_of_memory_says_so_between_two_crashes_too() -> None:
+    scene = served(memory="1Gi")
+    deployment = scene.one("Deployment")
+    end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    pod = scene.serving_pod(deployment, phase="Running", containerStatuses=[server_state(state=waiting, lastState=end)])
+    with_counts(deployment, replicas=1, updatedReplicas=1)
+    scene.act()
+    told = scene.status["message"]
+    assert "ran out of memory: spec.serving.memory is 1Gi. Raise it." in told
+    assert told.endswith("Nothing answers meanwhile.")
+    pod["status"]["containerStatuses"] = [server_state(state={"running": {}}, lastState=end)]
+    assert is_idle(scene.decide())
+
+
+def test_address_is_not_told_before_something_answers_there() -> None:
+    scene = Scene(serving={"enabled": True}).succeeds()
+    assert "url" not in scene.status["serving"]
+    deployment = scene.one("Deployment")
+    scene.becomes_available(deployment).act()
+    assert scene.status["serving"]["url"] == "http://job-server.default.svc"
+    with_counts(deployment, replicas=1, updatedReplicas=1)
+    scene.act()
+    assert scene.status["serving"]["url"] == "http://job-server.default.svc"
+
+
+def test_served_model_that_dies_while_a_new_run_trains_is_told() -> None:
+    scene = served()
+    old, deployment = scene.job.run_id, scene.one("Deployment")
+    scene.edit(training={"learningRate": 1e-3}).act()
+    scene.running_pod()
+    scene.act()
+    assert scene.condition("Ready") == "True"
+    assert ready_message(scene) == f"Run {old} is served."
+    end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    scene.serving_pod(deployment, phase="Running", containerStatuses=[server_state(lastState=end)])
+    with_counts(deployment, replicas=1, updatedReplicas=1)
+    plan = scene.act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Training", "Training")
+    assert f"Run {old} is not served as it should be: " in scene.status["message"]
+    assert "ran out of memory" in ready_message(scene)
+    assert scene.condition("Ready") == "False"
+    assert reasons(plan) == ["ServingNotReady"]
+    assert is_idle(scene.decide())
+
+
+def ready_message(scene: Scene) -> str:
+    return next(str(c["message"]) for c in scene.status["conditions"] if c["type"] == "Ready")
+
+
+def test_paused_deployment_is_told() -> None:
+    scene = served()
+    deployment = scene.one("Deployment")
+    deployment["spec"]["paused"] = True
+    scene.act()
+    assert scene.status["phase"] == "Ready"
+    assert f"kubectl rollout resume deployment/{name_of(deployment)}" in scene.status["message"]
+    scene.edit(serving={"memory": "5Gi"}).act()
+    with_counts(deployment, replicas=1, availableReplicas=1, readyReplicas=1)
+    deployment["spec"]["paused"] = True
+    scene.act()
+    assert scene.status["reason"] == "ServingNotReady"
+    assert f"somebody has paused Deployment {name_of(deployment)}" in scene.status["message"]
+
+
+def test_pods_that_somebody_changed_are_not_what_is_to_be_served() -> None:
+    scene = served()
+    scene.somebody_sets(scene.one("Deployment"), "spec.template.spec.enableServiceLinks", True)
+    scene.repairs = {("Deployment", name_of(scene.one("Deployment"))): repair(scene, count=1)}
+    assert kinds(scene.act()) == []
+    assert scene.status["phase"] == "Deploying"
+
+
+def test_deployment_that_is_changed_back_is_put_right_ever_more_rarely() -> None:
+    scene = served()
+    deployment = scene.one("Deployment")
+    key = ("Deployment", name_of(deployment))
+    applied = 0
+    for _ in range(120):
+        scene.now += timedelta(seconds=1)
+        if "f:replicas" in deployment["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"]:
+            scene.somebody_sets(deployment, "spec.replicas", 2, manager="autoscaler")
+        plan = scene.decide()
+        if kinds(plan) == ["Deployment"]:
+            over = changed_by_others(plan.applies[0], deployment)
+            scene.repairs = {key: next_repair(scene.repairs.get(key), stamp_of(plan.applies[0]), over, scene.now)}
+            applied += 1
+        else:
+            assert plan.look_again_seconds is not None
+        scene.act()
+    assert 4 <= applied <= 8
+    assert "spec.replicas by autoscaler" in scene.status["message"]
+    assert "kubectl scale ftj" in scene.status["message"]
+
+
+def test_new_wish_is_not_held_back_by_a_fight() -> None:
+    scene = served()
+    scene.repairs = {("Deployment", name_of(scene.one("Deployment"))): repair(scene, count=9)}
+    assert kinds(scene.edit(serving={"replicas": 3}).act()) == ["Deployment"]
+
+
+def repair(scene: Scene, count: int) -> Repair:
+    return Repair(stamp_of(scene.one("Deployment")), scene.now, count, "spec.replicas by somebody")

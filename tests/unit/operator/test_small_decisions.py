@@ -1,4 +1,4 @@
-"""Small pure pieces: drift, progress, settings, the watchdog, Events."""
+"""Small pure pieces: progress, settings, the watchdog, Events."""
 
 import pytest
 
@@ -10,41 +10,10 @@ from finetune_api.tasks.sft import SFTOptions
 from finetune_operator.errors import SettingsError
 from finetune_operator.reconcile.event import event
 from finetune_operator.settings import read_settings
-from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.plan import Note
 from finetune_operator.state.progress import METRIC_LIMIT, duration, metrics_status, score
 from finetune_operator.watchdog import Heartbeat, Watchdog
 from tests.unit.operator.builders import NOW, Scene
-
-
-@pytest.mark.parametrize(
-    ("wanted", "live", "drifted"),
-    [
-        ({"a": 1}, {"a": 1, "defaulted": 2}, False),
-        ({"a": 1}, {"a": 2}, True),
-        ({"a": {"b": 1}}, {"a": None}, True),
-        ({"list": [{"a": 1}]}, {"list": [{"a": 1, "defaulted": 2}]}, False),
-        ({"list": [{"a": 1}]}, {"list": [{"a": 1}, {"a": 2}]}, True),
-        ({"requests": {"cpu": "1000m"}}, {"requests": {"cpu": "1", "memory": "1Gi"}}, False),
-        ({"limits": {"memory": "1024Mi"}}, {"limits": {"memory": "1Gi"}}, False),
-        ({"limits": {"memory": "1.5e9"}}, {"limits": {"memory": "1500M"}}, False),
-        ({"limits": {"memory": "1000Mi"}}, {"limits": {"memory": "1Gi"}}, True),
-        ({"limits": {"memory": "1Gi"}}, {"limits": {}}, True),
-        ({"limits": {"memory": "1Gi"}}, {"limits": None}, True),
-        ({"emptyDir": {"sizeLimit": "1024Mi"}}, {"emptyDir": {"sizeLimit": "1Gi"}}, False),
-        ({"args": ["1000m"]}, {"args": ["1"]}, True),
-        ({"applied": "12e4"}, {"applied": "120e3"}, True),
-    ],
-)
-def test_drift_is_what_we_set_and_is_different(wanted: dict, live: dict, drifted: bool) -> None:
-    assert differs(wanted, live) is drifted
-
-
-def test_field_that_is_no_longer_set_changes_the_stamp() -> None:
-    manifest = {"metadata": {"name": "x"}, "spec": {"nodeSelector": {"disk": "fast"}}}
-    less = {**manifest, "spec": {}}
-    assert differs(stamped(less), stamped(manifest))
-    assert not differs(stamped(manifest), stamped(manifest))
 
 
 @pytest.mark.parametrize(

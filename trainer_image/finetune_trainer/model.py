@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from math import prod
 from pathlib import Path
@@ -16,9 +17,11 @@ from finetune_trainer.storage import Storage, StoredFile
 from finetune_trainer.workspace import Workspace
 
 WEIGHTS = "*.safetensors"
-NEEDED = (WEIGHTS, "*.safetensors.index.json", "*.json", "*.txt", "*.model", "*.jinja")
+VOCABULARIES = ("*.json", "*.txt", "*.model", "*.spm", "*.tiktoken", "*.bpe", "*.codes", "*.tokenizer")
+NEEDED = (WEIGHTS, *VOCABULARIES, "*.jinja", "additional_chat_templates/*.jinja")
 # Mistral's releases hold the same weights a second time, in a layout of their own.
-SECOND_COPIES = "consolidated*"
+LEFT_OUT = ("consolidated*", "adapter_model*")
+ADAPTER_CONFIG = "adapter_config.json"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.msgpack", "*.h5")
 DTYPE_NAMES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -35,8 +38,9 @@ def fetch_model(
     stand for, and what storages raise.
     """
     manifest = _published(storage, digest) if digest else None
-    files = [file for file in storage.list_files() if "/" not in file.path]
+    files = [file for file in storage.list_files() if "/" not in file.path or _is_needed(file.path)]
     needed = [file.path for file in files if _is_needed(file.path)]
+    _check_no_adapter(storage, files, needed, field)
     _check_weights(str(storage.source), files, needed, field)
     folder = storage.fetch_tree(into, needed)
     _check_complete(folder, [file for file in files if file.path in needed], field)
@@ -58,7 +62,45 @@ def _published(storage: Storage, digest: str) -> Manifest:
 
 
 def _is_needed(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in NEEDED) and not fnmatch(name, SECOND_COPIES)
+    """Tell whether a model or its tokenizer may be made from a file of that name."""
+    patterns = [pattern for pattern in NEEDED if pattern.count("/") == name.count("/")]
+    return _matches(name, patterns) and not _matches(name, LEFT_OUT)
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
+
+
+def _check_no_adapter(storage: Storage, files: list[StoredFile], needed: list[str], field: str) -> None:
+    """Raise BadSpec for a folder with an adapter: alone it is no model, and beside weights it would be added to them.
+
+    Whether weights beside an adapter hold it already cannot be told from the files.
+    """
+    names = [file.path for file in files]
+    if ADAPTER_CONFIG not in names:
+        return
+    weights = next((name for name in needed if fnmatch(name, WEIGHTS)), None)
+    if weights:
+        raise BadSpec(
+            f"{storage.source}: holds {ADAPTER_CONFIG} beside {weights}, and it cannot be told whether the adapter is"
+            " merged into these weights already. If it is, remove adapter_config.json and adapter_model.safetensors; if"
+            " not, merge it first: PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(...)",
+            field,
+        )
+    raise BadSpec(
+        f"{storage.source}: is an adapter{_base_of(storage)}, not a model; name its base model, or merge it first:"
+        " PeftModel.from_pretrained(base, adapter).merge_and_unload().save_pretrained(...), with the tokenizer",
+        field,
+    )
+
+
+def _base_of(storage: Storage) -> str:
+    """Return the words that name an adapter's base, if its configuration does."""
+    try:
+        base = json.loads(storage.read(ADAPTER_CONFIG)).get("base_model_name_or_path")
+    except (ValueError, AttributeError):
+        return ""
+    return f" of {base}" if isinstance(base, str) and base else ""
 
 
 def _check_weights(source: str, files: list[StoredFile], needed: list[str], field: str) -> None:
@@ -68,7 +110,7 @@ def _check_weights(source: str, files: list[StoredFile], needed: list[str], fiel
         )
     if any(fnmatch(name, WEIGHTS) for name in needed):
         return
-    pickled = [file.path for file in files if any(fnmatch(file.path, pattern) for pattern in PICKLED)]
+    pickled = [file.path for file in files if _matches(file.path, PICKLED)]
     if pickled:
         raise BadSpec(
             f"{source}: holds {pickled[0]} but no safetensors; other formats can run code when they are loaded and"
@@ -102,7 +144,7 @@ def _read_config(folder: Path, source: str, field: str) -> dict[str, Any]:
 def _weight_dtype(folder: Path, field: str) -> str:
     """Return the number format of most of the weights: float32, float16 or bfloat16."""
     counts: Counter[str] = Counter()
-    for path in folder.glob(WEIGHTS):
+    for path in (path for path in folder.glob(WEIGHTS) if _is_needed(path.name)):
         for tensor in _safetensors_header(path, field).values():
             counts[str(tensor.get("dtype"))] += prod(tensor.get("shape", []))
     return DTYPE_NAMES.get(counts.most_common(1)[0][0], "float32") if counts else "float32"

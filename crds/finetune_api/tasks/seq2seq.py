@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from finetune_api.schema import Rule
 from finetune_api.tasks.options import TaskOptions
 
 
@@ -16,6 +17,18 @@ class Seq2SeqOptions(TaskOptions):
     learning_rate: ClassVar[float] = 1e-4
     adapter_learning_rate: ClassVar[float] = 1e-3
     epochs: ClassVar[float] = 3.0
+    rules = (
+        Rule(
+            "!has(self.lengthPenalty) || self.numBeams > 1",
+            "chooses among beams; set numBeams above 1, or remove it",
+            field_path=".lengthPenalty",
+        ),
+        Rule(
+            "!has(self.minNewTokens) || self.minNewTokens <= self.maxNewTokens",
+            "must not be above maxNewTokens",
+            field_path=".minNewTokens",
+        ),
+    )
 
     prefix: str | None = Field(
         None,
@@ -39,4 +52,19 @@ class Seq2SeqOptions(TaskOptions):
         ge=1,
         le=1_048_576,
         description="Longest text that is written, in tokens, in the evaluation and by the published model.",
+    )
+    min_new_tokens: int | None = Field(
+        None,
+        ge=1,
+        le=1_048_576,
+        description="Shortest text that is written, in tokens, in the evaluation and by the published model.",
+    )
+    length_penalty: float | None = Field(
+        None,
+        ge=-10,
+        le=10,
+        description="With several beams: above 1 favours longer texts, below 1 shorter ones. Default: 1.",
+    )
+    no_repeat_ngram_size: int | None = Field(
+        None, ge=1, le=64, description="Sequences of so many tokens are written once only. Default: no such rule."
     )

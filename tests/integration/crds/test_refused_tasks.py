@@ -22,6 +22,14 @@ TASK_AND_TUNING = [
         " spec.task: SequenceClassification",
     ),
     (
+        {"task": "Seq2Seq", "seq2Seq": {"lengthPenalty": 2.0}},
+        "spec.seq2Seq.lengthPenalty: Invalid value: chooses among beams; set numBeams above 1, or remove it",
+    ),
+    (
+        {"task": "Seq2Seq", "seq2Seq": {"minNewTokens": 9, "maxNewTokens": 8}},
+        "spec.seq2Seq.minNewTokens: Invalid value: must not be above maxNewTokens",
+    ),
+    (
         {"sequenceClassification": {"labels": ["good", "bad", "good"]}},
         'spec.sequenceClassification.labels[2]: Duplicate value: "good"',
     ),

@@ -9,6 +9,8 @@ import torch
 from finetune_api.tasks.sequence_classification import DEFAULT_THRESHOLD
 from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import no_ranking
+from finetune_trainer.tasks.batching import pad_right
+from finetune_trainer.tasks.truncation import TRUNCATED, cut_texts
 
 BATCH_SIZE = 32
 
@@ -42,18 +44,17 @@ class Classifier:
             yield from self._classify_batch(texts[start : start + BATCH_SIZE], top_k)
 
     def _classify_batch(self, texts: list[str], top_k: int | None) -> Iterator[dict[str, Any]]:
-        batch = self._tokenizer(
-            texts, truncation=True, max_length=self.context_tokens, padding=True, return_tensors="pt"
-        )
+        rows = cut_texts(texts, self._tokenizer, self.context_tokens)
+        truncated = [bool(row.pop(TRUNCATED, 0)) for row in rows]
         with torch.inference_mode():
-            logits = self._model(**batch.to(self._model.device)).logits.float()
+            logits = self._model(**pad_right(rows, self._tokenizer).to(self._model.device)).logits.float()
         if self._regression:
-            for number, encoding in zip(logits[:, 0].tolist(), batch.encodings, strict=True):
-                yield {"score": number, "truncated": bool(encoding.overflowing)}
+            for number, cut in zip(logits[:, 0].tolist(), truncated, strict=True):
+                yield {"score": number, "truncated": cut}
             return
         probabilities = torch.sigmoid(logits) if self._multi_label else torch.softmax(logits, dim=-1)
-        for row, encoding in zip(probabilities.tolist(), batch.encodings, strict=True):
-            yield self._result(row, top_k, truncated=bool(encoding.overflowing))
+        for row, cut in zip(probabilities.tolist(), truncated, strict=True):
+            yield self._result(row, top_k, truncated=cut)
 
     def _result(self, row: list[float], top_k: int | None, truncated: bool) -> dict[str, Any]:
         ranked = sorted(zip(self._labels, row, strict=True), key=lambda pair: -pair[1])

@@ -37,7 +37,8 @@ class EncoderDecoder(LanguageModel):
 
     def encode_prompt(self, prompt: str) -> list[int]:
         """Return the tokens of a prompt, after the model's prefix."""
-        return super().encode_prompt(self._prefix + prompt)
+        token_ids: list[int] = self._tokenizer(self._prefix + prompt)["input_ids"]
+        return token_ids
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Raise ApiError 400: such models read one text."""

@@ -13,6 +13,7 @@ from finetune_trainer.limits import usable_length
 from finetune_trainer.serving.errors import ApiError
 from finetune_trainer.serving.sampling import Sampling, logits_processors
 from finetune_trainer.serving.text_writer import TextWriter
+from finetune_trainer.tasks.prompt_tokens import prompt_tokens
 
 FinishReason = Literal["stop", "length"]
 
@@ -39,9 +40,8 @@ class LanguageModel:
         model.generation_config = GenerationConfig(eos_token_id=self._end_ids, pad_token_id=self._end_ids[0])
 
     def encode_prompt(self, prompt: str) -> list[int]:
-        """Return the tokens of a prompt, with the special tokens that the model's tokenizer adds."""
-        token_ids: list[int] = self._tokenizer(prompt)["input_ids"]
-        return token_ids
+        """Return the tokens of a prompt, with the special tokens that the model's tokenizer puts before it."""
+        return prompt_tokens(prompt, self._tokenizer)
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Return the tokens of a conversation up to where the assistant's answer begins.
@@ -54,7 +54,7 @@ class LanguageModel:
             )
         try:
             text = self._tokenizer.apply_chat_template(list(messages), add_generation_prompt=True, tokenize=False)
-        except TemplateError as error:
+        except (TemplateError, TypeError, ValueError) as error:
             raise ApiError(400, f"messages: the model's chat template refuses them: {error}", "messages") from error
         token_ids: list[int] = self._tokenizer(text, add_special_tokens=False)["input_ids"]
         return token_ids

@@ -48,12 +48,12 @@ def _load(folder: Path) -> ServedModel:
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     architecture = next(iter(config.architectures or ()), None)
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    if not tokenizer.is_fast:
-        raise BadSpec(f"{folder} holds no tokenizer.json; export the tokenizer in the fast format")
     if architecture in set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values()):
         kind = Scorer if is_reward_model(config) else Classifier
         return kind(_weights(AutoModelForSequenceClassification, folder), tokenizer)
     if architecture in set(MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES.values()):
+        if not tokenizer.is_fast:
+            raise BadSpec(f"{folder} holds no tokenizer.json, which tells words apart; export it in the fast format")
         return EntityFinder(_weights(AutoModelForTokenClassification, folder), tokenizer)
     if architecture in set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values()):
         return LanguageModel(_weights(AutoModelForCausalLM, folder), tokenizer)

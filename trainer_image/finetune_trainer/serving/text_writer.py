@@ -12,6 +12,8 @@ from finetune_trainer.serving.stop_text import StopFilter
 
 # A token's text may depend on what is before it: a leading space, or the other bytes of a character.
 TOKENS_BEFORE = 8
+UNFINISHED = "\ufffd"
+"""What stands for a character of which some bytes are still to come."""
 
 
 class TextWriter(StoppingCriteria):  # type: ignore[misc]
@@ -25,8 +27,7 @@ class TextWriter(StoppingCriteria):  # type: ignore[misc]
         emit: Callable[[str], None],
         cancelled: threading.Event,
     ) -> None:
-        self._tokenizer = tokenizer.backend_tokenizer
-        self._decoder = DecodeStream(ids=prompt_ids[-TOKENS_BEFORE:], skip_special_tokens=True)
+        self._next_text = (_fast_steps if tokenizer.is_fast else _slow_steps)(tokenizer, prompt_ids[-TOKENS_BEFORE:])
         self._filter = StopFilter(stops)
         self._emit = emit
         self._cancelled = cancelled
@@ -44,8 +45,7 @@ class TextWriter(StoppingCriteria):  # type: ignore[misc]
 
     def write(self, token: int) -> None:
         """Take one token; hand out its text as far as it is certain."""
-        piece = self._decoder.step(self._tokenizer, token)
-        self._show(self._filter.feed(piece or ""))
+        self._show(self._filter.feed(self._next_text(token) or ""))
 
     def finish(self) -> None:
         """Hand out what was held back."""
@@ -54,3 +54,25 @@ class TextWriter(StoppingCriteria):  # type: ignore[misc]
     def _show(self, text: str) -> None:
         if text:
             self._emit(text)
+
+
+def _fast_steps(tokenizer: Any, before: list[int]) -> Callable[[int], str | None]:
+    """Return a function that takes one token after the other, and returns the text that is certain by then."""
+    decoder = DecodeStream(ids=before, skip_special_tokens=True)
+    return lambda token: decoder.step(tokenizer.backend_tokenizer, token)
+
+
+def _slow_steps(tokenizer: Any, before: list[int]) -> Callable[[int], str | None]:
+    """Return the same for a tokenizer without a fast form, which decodes all of the text each time."""
+    ids, shown = list(before), tokenizer.decode(before, skip_special_tokens=True)
+
+    def step(token: int) -> str | None:
+        nonlocal shown
+        ids.append(token)
+        text: str = tokenizer.decode(ids, skip_special_tokens=True)
+        if text.endswith(UNFINISHED) or not text.startswith(shown):
+            return None
+        piece, shown = text[len(shown) :], text
+        return piece
+
+    return step

@@ -5,7 +5,7 @@ from itertools import takewhile
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.chat import Message, apply_template
+from finetune_trainer.tasks.chat import Message, apply_template, template_of
 from finetune_trainer.tasks.tools import Tools
 
 FIELD = "spec.sft.assistantOnlyLoss"
@@ -23,7 +23,7 @@ def assistant_tokens(messages: list[Message], tokenizer: Any, tools: Tools | Non
     begins); the end of turn is part of it. Raises BadSpec where neither tells the turns, and what `apply_template`
     raises.
     """
-    template = tokenizer.get_chat_template(tools=tools) if tokenizer.chat_template else None
+    template = template_of(tokenizer, tools) if tokenizer.chat_template else None
     marked = template and _marked(template, tokenizer)
     if marked:
         options = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
@@ -52,6 +52,8 @@ def _marked(template: str, tokenizer: Any) -> str | None:
 
 
 def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
+    if not tokenizer.is_fast:
+        raise BadSpec(f"the model's tokenizer has no fast form, which tells where turns lie; {REMEDY}", FIELD)
     text = apply_template(messages, tokenizer, tools, tokenize=False)
     turns = [
         _turn(messages, index, text, tokenizer, tools)

@@ -57,6 +57,11 @@ def last_reply(messages: list[Message]) -> str | None:
     return content or json.dumps(messages[-1].get("tool_calls"), ensure_ascii=False)
 
 
+def holds_chat(row: dict[str, Any]) -> bool:
+    """Tell whether a row in plain form is a chat, or has one as its prompt."""
+    return "messages" in row or isinstance(row.get("prompt"), list)
+
+
 def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None, **options: Any) -> list[int]:
     """Return the chat in token ids; with add_generation_prompt, up to where the assistant's next turn begins.
 
@@ -79,7 +84,7 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
             " and completion",
             MODEL_FIELD,
         )
-    template = tokenizer.get_chat_template(tools=tools)
+    template = template_of(tokenizer, tools)
     for word, present in (("tools", tools), ("tool_calls", any(message.get("tool_calls") for message in messages))):
         if present and word not in template:
             words = f"the data has {word}, which the model's chat template leaves out; set one that has them"
@@ -92,6 +97,20 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
     except TEMPLATE_ERRORS as error:
         found = f"{show(messages)}, which the model's chat template refuses: {error}"
         raise RefusedRow.of(found, f"a chat that it takes; mend the chat, or set {TEMPLATE_FIELD}") from error
+
+
+def template_of(tokenizer: Any, tools: Tools | None) -> str:
+    """Return the tokenizer's template for chats with `tools`. Raises BadSpec if it has several and no default."""
+    try:
+        template: str = tokenizer.get_chat_template(tools=tools)
+    except ValueError as error:
+        names = ", ".join(sorted(tokenizer.chat_template)) if isinstance(tokenizer.chat_template, dict) else "none"
+        raise BadSpec(
+            f"the model has several chat templates ({names}) and none that is called default; put the one to use into"
+            f" {TEMPLATE_FIELD}, or call it default and upload the tokenizer again",
+            TEMPLATE_FIELD,
+        ) from error
+    return template
 
 
 def _checked_message(message: Any, index: int, column: str) -> Message:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.generation_settings import begin_clean
 from finetune_trainer.loading import FIELD as MODEL_FIELD
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.tasks.batching import by_length
@@ -20,7 +21,7 @@ def load_encoder_decoder(folder: Path, plan: LoadPlan) -> Loaded:
     from transformers import AutoModelForSeq2SeqLM
 
     tokenizer = load_tokenizer(folder)
-    model, fresh = load_model(AutoModelForSeq2SeqLM, folder, plan)
+    model, fresh = load_model(AutoModelForSeq2SeqLM, folder, plan, tokenizer)
     architecture = (model.config.architectures or [type(model).__name__])[0]
     if fresh or not model.config.is_encoder_decoder:
         raise BadSpec(
@@ -29,7 +30,7 @@ def load_encoder_decoder(folder: Path, plan: LoadPlan) -> Loaded:
         )
     if _start(model) is None:
         raise BadSpec("the model's config.json has no decoder_start_token_id; set it and upload it", MODEL_FIELD)
-    return Loaded(model, tokenizer)
+    return Loaded(model, tokenizer, notes=begin_clean(model, tokenizer))
 
 
 class SourceTargetCollator:

@@ -4,28 +4,34 @@ import math
 from pathlib import Path
 
 from finetune_trainer.errors import BadData, BadSpec
+from finetune_trainer.generation_settings import begin_clean
 from finetune_trainer.loading import FIELD as MODEL_FIELD
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
+from finetune_trainer.tasks.prompt_tokens import open_ended
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
 from finetune_trainer.tasks.token_losses import IGNORED, logit_batches, token_losses
+from finetune_trainer.tasks.turn_end import turn_end
 
 CAUSAL = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 
 
-def load_causal(folder: Path, plan: LoadPlan) -> Loaded:
-    """Load a causal language model, all of whose weights must be in the folder.
+def load_causal(folder: Path, plan: LoadPlan, chat_template: str | None = None) -> Loaded:
+    """Load a causal language model, all of whose weights must be in the folder; `chat_template` replaces its own.
 
-    Raises BadSpec for any other model.
+    It stops at every token that ends a text or, by its chat template, a turn. Raises BadSpec for any other model.
     """
     from transformers import AutoModelForCausalLM
 
-    tokenizer = load_tokenizer(folder)
-    model, fresh = load_model(AutoModelForCausalLM, folder, plan)
+    tokenizer = open_ended(load_tokenizer(folder))
+    tokenizer.chat_template = chat_template or tokenizer.chat_template
+    model, fresh = load_model(AutoModelForCausalLM, folder, plan, tokenizer)
     architecture = (model.config.architectures or [type(model).__name__])[0]
     if fresh or not architecture.endswith(CAUSAL):
         raise BadSpec(f"the model is a {architecture}; the task needs a causal language model", MODEL_FIELD)
     model.config.pad_token_id = tokenizer.pad_token_id
-    return Loaded(model, tokenizer)
+    end, doubt = turn_end(tokenizer)
+    notes = begin_clean(model, tokenizer, [end])
+    return Loaded(model, tokenizer, notes=notes, chat_notes=(doubt,) if doubt else ())
 
 
 def token_metrics(loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> dict[str, float]:

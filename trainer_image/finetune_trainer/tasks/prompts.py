@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune_trainer.tasks.chat import Message, chat_ids
+from finetune_trainer.tasks.prompt_tokens import prompt_tokens
 from finetune_trainer.tasks.tools import Tools
 
 Turns = str | list[Message]
@@ -23,8 +24,7 @@ def prompt_ids(prompt: Turns, tokenizer: Any, tools: Tools | None = None) -> lis
     """
     if isinstance(prompt, list):
         return chat_ids(prompt, tokenizer, tools, add_generation_prompt=True)
-    ids: list[int] = tokenizer(prompt, verbose=False)["input_ids"]
-    return ids
+    return prompt_tokens(prompt, tokenizer)
 
 
 def prompt_and_completion_ids(

@@ -64,7 +64,9 @@ def load_reward_model(folder: Path, plan: LoadPlan) -> Loaded:
 
     tokenizer = load_tokenizer(folder)
     labels = {"num_labels": 1, "id2label": {0: LABEL}, "label2id": {LABEL: 0}}
-    model, fresh = load_model(AutoModelForSequenceClassification, folder, plan, **labels, ignore_mismatched_sizes=True)
+    model, fresh = load_model(
+        AutoModelForSequenceClassification, folder, plan, tokenizer, **labels, ignore_mismatched_sizes=True
+    )
     model.config.problem_type = "regression"  # so that transformers' pipeline shows rewards as they are
     model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
     return Loaded(model, tokenizer, tuple(fresh))

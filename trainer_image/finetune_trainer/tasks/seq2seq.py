@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.seq2seq import Seq2SeqOptions
+from finetune_trainer.errors import BadSpec
 from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
@@ -21,6 +22,9 @@ from finetune_trainer.tasks.shortening import shortened
 from finetune_trainer.tasks.text_column import required_text
 
 SAMPLES = 5
+FIELD = "spec.seq2Seq"
+SEARCH = ("num_beams", "min_new_tokens", "length_penalty", "no_repeat_ngram_size")
+"""Options that transformers' GenerationConfig has by the same name."""
 
 
 class Seq2Seq(Recipe):
@@ -54,10 +58,15 @@ class Seq2Seq(Recipe):
         loaded = load_encoder_decoder(folder, plan)
         loaded.model.config.prefix = self._options.prefix
         generation = loaded.model.generation_config
-        generation.num_beams, generation.max_length = self._options.num_beams, None
-        generation.max_new_tokens = usable_length(
-            loaded.model, loaded.tokenizer, self._options.max_new_tokens, "decoder"
-        ).tokens
+        length = usable_length(loaded.model, loaded.tokenizer, self._options.max_new_tokens, "decoder")
+        generation.max_new_tokens = length.tokens
+        for name in SEARCH:
+            setattr(generation, name, getattr(self._options, name))
+        try:
+            generation.validate(strict=True)
+        except ValueError as error:
+            words = " ".join(str(error).split())
+            raise BadSpec(f"{FIELD}: these settings contradict each other: {words}", FIELD) from error
         return loaded
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
@@ -65,7 +74,7 @@ class Seq2Seq(Recipe):
         encoded = self._encode_sources([row["source"] for row in rows], loaded, max_length)
         length = usable_length(loaded.model, loaded.tokenizer, self._options.max_target_length, "decoder").tokens
         targets = loaded.tokenizer(text_target=[row["target"] for row in rows], verbose=False)["input_ids"]
-        for row, ids in zip(encoded, targets, strict=True):
+        for row, ids in zip(encoded, (_ended(target, loaded.tokenizer) for target in targets), strict=True):
             row["labels"] = shortened(ids, length)
             row["truncated_tokens"] += len(ids) - len(row["labels"])
         return encoded
@@ -114,3 +123,9 @@ class Seq2Seq(Recipe):
             return tuple(Sample(row["source"], row["target"], text) for row, text in shown)
         written = write(loaded, self._encode_sources(self._sample_prompts, loaded, plan.max_length), plan)
         return tuple(Sample(prompt, None, text) for prompt, text in zip(self._sample_prompts, written, strict=True))
+
+
+def _ended(ids: list[int], tokenizer: Any) -> list[int]:
+    """Return a target with the end token; it may have one already, and a token for the language behind it."""
+    end = tokenizer.eos_token_id
+    return ids if end is None or end in ids[-2:] else [*ids, end]

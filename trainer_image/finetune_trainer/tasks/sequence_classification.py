@@ -16,7 +16,7 @@ from finetune_trainer.tasks.multi_label import MultiLabel
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 from finetune_trainer.tasks.regression import Regression
 from finetune_trainer.tasks.single_label import SingleLabel
-from finetune_trainer.tasks.truncation import NOT_FOR_MODEL, dropped_tokens
+from finetune_trainer.tasks.truncation import NOT_FOR_MODEL, cut_texts
 
 SAMPLES = 5
 UNTRAINED_HEAD = "The base model has no classification head: its figures are those of a head with random weights."
@@ -58,7 +58,7 @@ class SequenceClassification(Recipe):
         settings = self._target.model_settings(labels)
         threshold = settings.pop("threshold", None)
         model, fresh = load_model(
-            AutoModelForSequenceClassification, folder, plan, ignore_mismatched_sizes=True, **settings
+            AutoModelForSequenceClassification, folder, plan, tokenizer, ignore_mismatched_sizes=True, **settings
         )
         model.config.problem_type = self._target.problem_type
         model.config.pad_token_id = tokenizer.pad_token_id
@@ -69,15 +69,11 @@ class SequenceClassification(Recipe):
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize the texts, and put what they teach as the loss takes it."""
         length = usable_length(loaded.model, loaded.tokenizer, max_length).tokens
-        tokens = loaded.tokenizer([row["text"] for row in rows], truncation=True, max_length=length)
+        inputs = cut_texts([row["text"] for row in rows], loaded.tokenizer, length)
         labels = _label_names(loaded)
         return [
-            {
-                **{name: tokens[name][index] for name in tokens},
-                "labels": self._target.encode(row["label"], labels),
-                **dropped_tokens(tokens.encodings[index]),
-            }
-            for index, row in enumerate(rows)
+            {**tokens, "labels": self._target.encode(row["label"], labels)}
+            for tokens, row in zip(inputs, rows, strict=True)
         ]
 
     def build_trainer(self, parts: TrainerParts) -> Any:

@@ -12,6 +12,7 @@ from finetune_trainer.records import Labels, Sample
 from finetune_trainer.tasks.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
 from finetune_trainer.tasks.assistant_turns import assistant_tokens
 from finetune_trainer.tasks.chat import chat_ids, checked_messages, last_reply, without_last_reply
+from finetune_trainer.tasks.language_modeling import load_causal
 from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
 from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
@@ -45,10 +46,8 @@ class SFT(LanguageRecipe):
 
     def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
         """Load a causal language model; the spec's chat template takes the place of its own."""
-        loaded = super().load(folder, plan, labels)
-        if self._options.chat_template:
-            loaded.tokenizer.chat_template = self._options.chat_template
-        return loaded
+        del labels
+        return load_causal(folder, plan, self._options.chat_template)
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Tokenize; `labels` repeat the ids of the tokens that count and are -100 elsewhere.

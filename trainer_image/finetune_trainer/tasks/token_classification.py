@@ -78,8 +78,9 @@ class TokenClassification(Recipe):
             raise BadSpec(
                 "the model's tokenizer has no tokenizer.json, which tells words apart; export it", MODEL_FIELD
             )
+        settings = named_settings(labels)
         model, fresh = load_model(
-            AutoModelForTokenClassification, folder, plan, ignore_mismatched_sizes=True, **named_settings(labels)
+            AutoModelForTokenClassification, folder, plan, tokenizer, ignore_mismatched_sizes=True, **settings
         )
         model.config.pad_token_id = tokenizer.pad_token_id
         return Loaded(model, tokenizer, tuple(fresh))

@@ -45,7 +45,51 @@ def test_the_area_under_the_curve_is_left_out_where_a_label_is_absent(count: int
     assert all(math.isfinite(value) for value in figures.metrics.values())
 
 
+UNDEFINED: dict[str, tuple[list[int], list[int], int, dict[str, float | None]]] = {
+    "a label that is absent, all right": ([0, 1], [0, 1], 3, {"precision": 1.0, "recall": 1.0, "f1": 1.0}),
+    "a label that is absent, but predicted": (
+        [0, 0, 1, 1],
+        [0, 2, 1, 1],
+        3,
+        {"precision": 2 / 3, "recall": 3 / 4, "f1": (2 / 3 + 1 + 0) / 3},
+    ),
+    "a label that is never predicted": (
+        [0, 1, 2],
+        [0, 1, 1],
+        3,
+        {"precision": (1 + 1 / 2) / 2, "recall": 2 / 3, "f1": (1 + 2 / 3 + 0) / 3},
+    ),
+    "negatives alone, all right": ([0, 0], [0, 0], 2, {"precision": None, "recall": None, "f1": None}),
+    "negatives alone, one wrong": ([0, 0], [0, 1], 2, {"precision": 0.0, "recall": None, "f1": 0.0}),
+    "positives alone, all right": ([1, 1], [1, 1], 2, {"precision": 1.0, "recall": 1.0, "f1": 1.0}),
+    "no positive predicted": ([0, 1], [0, 0], 2, {"precision": None, "recall": 0.0, "f1": 0.0}),
+}
+
+
+@pytest.mark.parametrize("case", UNDEFINED)
+def test_figures_of_labels_that_are_not_defined_are_left_out(case: str):
+    truth, predictions, count, wanted = UNDEFINED[case]
+    figures = classification_figures(_logits(predictions, count), truth)
+    assert {name: figures.metrics.get(name) for name in wanted} == pytest.approx(wanted)
+
+
 ONE, ZERO = 2.0, -2.0
+
+
+def test_a_label_that_no_row_has_and_none_is_given_is_in_no_mean():
+    metrics, _ = multi_label_figures(
+        torch.tensor([[ONE, ZERO], [ZERO, ZERO]]), [[1.0, 0.0], [0.0, 0.0]], ("a", "b"), 0.5
+    )
+    assert metrics["f1_macro"] == 1.0
+    metrics, _ = multi_label_figures(torch.tensor([[ZERO, ZERO]]), [[0.0, 0.0]], ("a", "b"), 0.5)
+    assert not {"f1_macro", "f1_micro", "precision_micro", "recall_micro"} & metrics.keys()
+    assert metrics["jaccard"] == 1.0
+    metrics, _ = multi_label_figures(torch.tensor([[ONE, ZERO]]), [[0.0, 0.0]], ("a", "b"), 0.5)
+    assert {name: metrics.get(name) for name in ("precision_micro", "recall_micro", "f1_macro")} == {
+        "precision_micro": 0.0,
+        "recall_micro": None,
+        "f1_macro": 0.0,
+    }
 
 
 def test_several_labels_against_figures_worked_out_by_hand():
@@ -121,9 +165,8 @@ def test_entities_are_right_only_as_a_whole():
 
 def test_where_there_is_no_entity_only_the_tags_are_judged():
     assert entity_figures([["O", "O"]], [["O", "O"]]) == {"accuracy": 1.0}
-    assert entity_figures([["O", "O"]], [["O", "B-X"]]) == pytest.approx(
-        {"precision": 0.0, "recall": 0.0, "f1": 0.0, "accuracy": 0.5}
-    )
+    assert entity_figures([["O", "O"]], [["O", "B-X"]]) == {"precision": 0.0, "f1": 0.0, "accuracy": 0.5}
+    assert entity_figures([["O", "B-X"]], [["O", "O"]]) == {"recall": 0.0, "f1": 0.0, "accuracy": 0.5, "f1_X": 0.0}
 
 
 @pytest.mark.parametrize("method", ["Balanced", "PerLabel"])

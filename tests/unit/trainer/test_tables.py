@@ -111,7 +111,7 @@ def test_a_spec_that_states_the_quoting_is_taken_at_its_word(tmp_path: Path):
 def test_a_quotation_mark_that_may_have_swallowed_rows_of_a_csv_is_warned_of(tmp_path: Path):
     write(tmp_path, "train.csv", SWALLOWED.replace("\t", ","))
     record, _ = prepare(tmp_path, **_train())
-    assert len(record.warnings) == 1
+    assert "quotation marks make one row of several lines" in record.warnings[0]
     assert "first of lines 3 to 5" in record.warnings[0]
     assert "spec.dataset.train.quoting: Literal" in record.warnings[0]
 
@@ -119,7 +119,7 @@ def test_a_quotation_mark_that_may_have_swallowed_rows_of_a_csv_is_warned_of(tmp
 def test_line_breaks_in_quoted_fields_are_no_reason_to_warn(tmp_path: Path):
     for name, delimiter in (("train.csv", ","), ("train.tsv", "\t")):
         write(tmp_path, name, _lines(delimiter) + f'"two\nlines"{delimiter}good\n')
-        assert prepare(tmp_path, **_train(name))[0].warnings == ()
+        assert not any("quotation" in words for words in prepare(tmp_path, **_train(name))[0].warnings)
 
 
 @pytest.mark.parametrize("field", ["delimiter", "quoting"])

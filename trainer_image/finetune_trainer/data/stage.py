@@ -13,6 +13,7 @@ from finetune_api.dataset import DatasetSpec
 from finetune_trainer.data.columns import ColumnNames
 from finetune_trainer.data.files import DataFile, GetAccess, fetch_files, field_of
 from finetune_trainer.data.filters import RowFilter, is_blank
+from finetune_trainer.data.label_balance import balance_warnings, label_counts
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
 from finetune_trainer.data.reading import RawRow, read_rows, unit_of
 from finetune_trainer.data.rows import Row, RowWriter, StoredRows
@@ -24,8 +25,6 @@ from finetune_trainer.workspace import Workspace
 SAME_COLUMNS = (DataFormat.CSV, DataFormat.TSV, DataFormat.PARQUET, DataFormat.TEXT, DataFormat.DOCUMENT)
 """Formats in which all rows have the same columns, so that a column that one row lacks is in none."""
 SHOWN_LABELS = 10
-LABEL_COLUMNS = ("label", "tags")
-"""Where the tasks' plain rows hold what is counted for the balance of labels."""
 
 
 class RowRules(Protocol):
@@ -77,6 +76,8 @@ class _Preparation:
         rows.delete()
         tested = f", {test} to be tested by" if test else ""
         say("data", f"{len(train)} rows to learn from, {held_out} held out{tested}" + _named(self.labels))
+        taught = label_counts(StoredRows(self._stored("train")))
+        judged = {part: label_counts(StoredRows(self._stored(part))) for part in self._judged_parts()}
         return DataRecord(
             train_file=self.workspace.relative(self._stored("train")),
             evaluation_file=self.workspace.relative(self._stored("evaluation")),
@@ -85,10 +86,10 @@ class _Preparation:
             evaluation_rows=held_out,
             test_rows=test,
             labels=self.labels,
-            label_counts=_label_counts(StoredRows(self._stored("train"))),
+            label_counts=taught,
             counts=self.counts,
             revisions=self.revisions,
-            warnings=tuple(self.warnings),
+            warnings=(*self.warnings, *balance_warnings(self.labels, taught, judged)),
         )
 
     def _evaluation_rows(self) -> int:
@@ -100,6 +101,9 @@ class _Preparation:
         count = rows.copy_to(self._stored("evaluation"), shuffled(len(rows), wished.limit, self.spec.seed))
         rows.delete()
         return count
+
+    def _judged_parts(self) -> tuple[str, ...]:
+        return ("evaluation", "test") if self.spec.test else ("evaluation",)
 
     def _stored(self, name: str) -> Path:
         return self.workspace.data / f"{name}.jsonl"
@@ -171,16 +175,6 @@ def _append(writer: RowWriter, row: Row, file: int, raw: RawRow, problems: Probl
         found = f"half of a character, {ascii(half)[1:-1]}, in {show(raw.values.get(column or ''))}"
         expected = "whole characters; the text was cut within one, an emoji say: mend it, or remove the row"
         problems.add(raw.number, RowError(column, found, expected))
-
-
-def _label_counts(rows: StoredRows) -> dict[str, int]:
-    """Return how often each label (or tag, or mark) is taught; none for tasks without, and for numbers."""
-    column = next((name for name in LABEL_COLUMNS if isinstance(rows[0].get(name), str | bool | list)), None)
-    counts: Counter[str] = Counter()
-    for row in rows if column else ():
-        value = row[column or ""]
-        counts.update(value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value])
-    return dict(sorted(counts.items()))
 
 
 def _named(labels: Labels) -> str:

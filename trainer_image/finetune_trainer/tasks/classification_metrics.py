@@ -20,7 +20,8 @@ class Figures:
 def classification_figures(logits: torch.Tensor, labels: list[int]) -> Figures:
     """Judge `logits` [rows, labels] by the true `labels` [rows].
 
-    With two labels, the last is the positive one; with more, figures are means over the labels (macro).
+    With two labels, the last is the positive one; with more, figures are means over the labels (macro) for which they
+    are defined. What is not defined at all, such as the recall of a label that no row has, is left out.
     """
     count = logits.shape[1]
     truth = torch.tensor(labels)
@@ -40,7 +41,7 @@ def classification_figures(logits: torch.Tensor, labels: list[int]) -> Figures:
 def _averaged(truth: torch.Tensor, predictions: torch.Tensor, count: int) -> dict[str, float]:
     how: dict[str, Any] = {"average": "binary", "pos_label": 1} if count == 2 else {"average": "macro"}
     labels = None if count == 2 else list(range(count))
-    values = precision_recall_fscore_support(truth, predictions, labels=labels, zero_division=0.0, **how)
+    values = precision_recall_fscore_support(truth, predictions, labels=labels, zero_division=math.nan, **how)
     return {name: float(value) for name, value in zip(("precision", "recall", "f1"), values[:3], strict=True)}
 
 

@@ -104,6 +104,7 @@ class Reason(StrEnum):
     SERVING_NOT_READY = "ServingNotReady"
     SERVING_DISABLED = "ServingDisabled"
     CONTESTED = "Contested"
+    PINNED_RUN_NOT_FOUND = "PinnedRunNotFound"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
     NAME_CONFLICT = "NameConflict"

@@ -9,6 +9,8 @@ from finetune_api.keys import ConditionType, Phase
 from finetune_api.schema import ApiModel, Timestamp
 from finetune_api.secrets import SecretRef
 
+HISTORY_LIMIT = 100
+"""Entries have about 300 bytes; the API server takes 1.5 MB for an object."""
 WarningText = Annotated[str, Field(max_length=1024)]
 MetricName = Annotated[str, Field(max_length=128)]
 
@@ -91,6 +93,18 @@ class ArtifactStatus(ApiModel):
     base_revision: str | None = Field(None, max_length=128, description="Revision of the base model.")
 
 
+class PublishedRun(ArtifactStatus):
+    """A run that was published: it may be served again, or gone back to, without training."""
+
+    score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
+    published_at: Timestamp | None = Field(None, description="When the operator saw that it was published.")
+
+    @property
+    def artifact(self) -> ArtifactStatus:
+        """What was published."""
+        return ArtifactStatus(**{name: getattr(self, name) for name in ArtifactStatus.model_fields})
+
+
 class SourceStatus(ApiModel):
     """What a `job://` source stands for: it stays true for the run, whatever becomes of the other FineTuneJob."""
 
@@ -144,5 +158,11 @@ class FineTuneJobStatus(ApiModel):
         None, max_length=8, description="What is well to know about a run that goes on all the same."
     )
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
-    artifact: ArtifactStatus | None = Field(None, description="The newest published model.")
+    artifact: ArtifactStatus | None = Field(None, description="The published model of the newest run that has one.")
+    history: list[PublishedRun] | None = Field(
+        None,
+        max_length=HISTORY_LIMIT,
+        description="What was published, newest first. A spec that asks for one of these runs again trains nothing, and"
+        " serving.pinnedRun serves one.",
+    )
     serving: ServingStatus | None = Field(None, description="What is served.")

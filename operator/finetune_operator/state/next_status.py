@@ -17,6 +17,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
+from finetune_operator.state.history import next_history, published_before
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
@@ -70,6 +71,8 @@ def compose(
         metrics=metrics,
         failure=failure,
     )
+    before = published_before(job, previous)
+    value = score(job.spec.options, metrics) or (before.score if before else None)
     return FineTuneJobStatus(
         observed_generation=job.generation,
         phase=story.phase,
@@ -82,8 +85,9 @@ def compose(
         progress=shown,
         metrics=metrics,
         warnings=warnings(progress, previous.warnings if same_run else None),
-        score=score(job.spec.options, metrics),
+        score=value,
         artifact=run.artifact,
+        history=next_history(previous, run.artifact, value if run.state is RunState.DONE else None, now),
         serving=rollout.status,
     )
 

@@ -11,6 +11,7 @@ from finetune_operator.desired.service import address, served_run, service
 from finetune_operator.kinds import DEPLOYMENT, Manifest
 from finetune_operator.manifests import annotation_of, is_deleting, name_of
 from finetune_operator.state.drift import differs, is_applied, is_template_changed, stamped
+from finetune_operator.state.history import to_serve
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.plan import Policy
 from finetune_operator.state.serving_problem import is_paused, resume_hint, serving_problem
@@ -43,6 +44,9 @@ def plan_rollout(
     present = [observed.service] if observed.service and not is_deleting(observed.service) else []
     if not job.spec.serving.enabled:
         return Rollout(deletes=(*present, *live))
+    artifact, unknown = to_serve(job, previous, artifact)
+    if unknown is not None:
+        return Rollout(status=previous.serving, problem=unknown)
     if artifact is None:
         return Rollout()
     target = stamped(deployment(job, artifact, policy.trainer_image))
@@ -74,7 +78,8 @@ def serving_story(job: FineTuneJob, rollout: Rollout) -> Story:
         return settled(Phase.READY, Reason.SCALED_TO_ZERO, "Serving is scaled to 0 replicas.")
     if rollout.ready:
         paused = f" Its Deployment is paused, so no change reaches it: {rollout.paused}." if rollout.paused else ""
-        return settled(Phase.READY, Reason.SERVING, f"Run {job.run_id} is served at {address(job)}.{paused}")
+        pinned = f", as spec.serving.pinnedRun asks; run {job.run_id} is published" if rollout.run != job.run_id else ""
+        return settled(Phase.READY, Reason.SERVING, f"Run {rollout.run} is served at {address(job)}{pinned}.{paused}")
     if rollout.problem is not None:
         message = f"{rollout.problem.message}{rollout.meanwhile}"
         return hindered(Phase.DEPLOYING, Problem(rollout.problem.reason, message))

@@ -10,7 +10,6 @@ from enum import Enum, auto
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase, Reason
-from finetune_api.sources import parse_source
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import JOB, POD, Manifest
@@ -18,9 +17,11 @@ from finetune_operator.manifests import annotation_of, controller_of, is_deletin
 from finetune_operator.state import pods
 from finetune_operator.state.attempts import attempts
 from finetune_operator.state.deadline import has_more_time, is_overruled
+from finetune_operator.state.history import published_before
 from finetune_operator.state.job_outcome import has_paused, is_spent, outcome, was_turned_away
 from finetune_operator.state.lingering import Lingering, lingering
 from finetune_operator.state.observed import Observed, condition, of_kind
+from finetune_operator.state.published import is_published
 from finetune_operator.state.story import Problem
 
 
@@ -78,7 +79,7 @@ def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) ->
     own_pods = _pods(current, observed) if current is not None else _orphans(job, observed)
     report = _report(job, own_pods)
     fresh = _artifact(job, own_pods)
-    artifact = fresh or previous.artifact
+    artifact = fresh or _known_artifact(job, previous)
     done = fresh is not None or _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
     lost_job = "" if done or current is None else _lost(job, previous, current)
     if lost_job:
@@ -145,16 +146,6 @@ def _superfluous(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, now: d
     if run.lingering is not None and overdue and pods.has_failed(run.lingering.pod):
         return [run.lingering.pod]
     return []
-
-
-def is_published(job: FineTuneJob, artifact: ArtifactStatus) -> bool:
-    """Whether the artifact is this run's, and lies where the spec wants it."""
-    if artifact.run != job.run_id:
-        return False
-    try:
-        return parse_source(artifact.uri) == parse_source(job.spec.output.destination).child(job.run_id)
-    except ValueError:
-        return False
 
 
 def run_of(training_job: Manifest) -> str:
@@ -278,6 +269,14 @@ def _artifact(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> ArtifactStatu
                 base_revision=published.base_revision,
             )
     return None
+
+
+def _known_artifact(job: FineTuneJob, previous: FineTuneJobStatus) -> ArtifactStatus | None:
+    """Return what this run published, however many runs ago; else what the newest run that has anything did."""
+    newest, before = previous.artifact, published_before(job, previous)
+    if before is None or _has_succeeded(job, previous) or (newest is not None and is_published(job, newest)):
+        return newest
+    return before.artifact
 
 
 def _others(

@@ -23,6 +23,9 @@ OWN_PREFIXES = (f"{GROUP}/", "app.kubernetes.io/", "batch.kubernetes.io/")
 """How the keys begin of labels that the operator and the controllers set on pods."""
 POD_LABELS_OF_CONTROLLERS = ("job-name", "controller-uid", "pod-template-hash")
 
+ANNOTATION_ASKED = f"{GROUP}/asked"
+"""What was last asked of a training Job that may change while it lives: what others make of it is left alone."""
+
 
 class Component(StrEnum):
     """Value of the component label: what a child is for."""
@@ -107,6 +110,7 @@ class Reason(StrEnum):
     PINNED_RUN_NOT_FOUND = "PinnedRunNotFound"
     SCALED_TO_ZERO = "ScaledToZero"
     SUSPENDED = "Suspended"
+    SUSPENDED_BY_OTHERS = "SuspendedByOthers"
     NAME_CONFLICT = "NameConflict"
     INVALID_SPEC = "InvalidSpec"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -1,5 +1,7 @@
 """The Job that trains a run."""
 
+import json
+
 from finetune_api.failures import EXIT_CODE_OF, NOT_COUNTED, TERMINAL
 from finetune_api.handoff import (
     JOB_FILE,
@@ -8,7 +10,7 @@ from finetune_api.handoff import (
     TERMINATION_LOG,
     WORKSPACE_DIRECTORY,
 )
-from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_COMPONENT, LABEL_PART_OF, Component
+from finetune_api.keys import ANNOTATION_ASKED, ANNOTATION_LAUNCH, LABEL_COMPONENT, LABEL_PART_OF, Component
 from finetune_operator.desired.inputs import claims, secrets
 from finetune_operator.desired.metadata import APPLICATION, child, run_name, workspace_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
@@ -46,7 +48,8 @@ def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
         "podFailurePolicy": {"rules": pod_failure_rules()},
         "template": template,
     }
-    head = child(job, JOB, name, Component.TRAINING, run_id=job.run_id, annotations=annotations)
+    noted = {**annotations, ANNOTATION_ASKED: asked(mutable_fields(job))}
+    head = child(job, JOB, name, Component.TRAINING, run_id=job.run_id, annotations=noted)
     return {**head, "spec": {key: value for key, value in spec.items() if value is not None}}
 
 
@@ -60,6 +63,11 @@ def mutable_fields(job: FineTuneJob) -> Manifest:
         "backoffLimit": job.spec.max_retries,
         "activeDeadlineSeconds": job.spec.active_deadline_seconds,
     }
+
+
+def asked(fields: Manifest) -> str:
+    """Write down what is asked of a Job, as its annotation says it."""
+    return json.dumps({field: value for field, value in fields.items() if value is not None}, sort_keys=True)
 
 
 def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) -> Manifest:

@@ -173,6 +173,7 @@ class Reconciler:
         for merge in plan.merges:
             try:
                 self._cache.put(await self._cluster.merge(merge.live, merge.changes))
+                self._remember(key, merge.live, merge.wish, merge.over)
             except ClusterError as error:
                 errors.append(error)
         for child in plan.deletes:
@@ -194,7 +195,7 @@ class Reconciler:
             is_new = live is None
             try:
                 self._cache.put(await put_in_place(self._cluster, child, is_new=is_new))
-                self._remember(key, child, live)
+                self._remember(key, child, stamp_of(child), changed_by_others(child, live))
             except NameTaken as taken:
                 return {"foreign": (taken.live,)}
             except ClusterError as error:
@@ -202,15 +203,13 @@ class Reconciler:
             logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
         return {}
 
-    def _remember(self, key: Key, child: Manifest, live: Manifest | None) -> None:
-        """Note that a child has been applied, so that one which somebody changes back is left alone for a while."""
+    def _remember(self, key: Key, child: Manifest, wish: str, over: str) -> None:
+        """Note that a child has been brought to what is wished: one that somebody changes back waits the next time."""
         repairs = self._repairs.setdefault(key, {})
-        over = changed_by_others(child, live)
-        repair = next_repair(repairs.get(key_of(child)), stamp_of(child), over, self._clock())
-        repairs[key_of(child)] = repair
+        repair = repairs[key_of(child)] = next_repair(repairs.get(key_of(child)), wish, over, self._clock())
         if repair.count:
             about = f"{namespace_of(child)}/{child['kind']}/{name_of(child)}"
-            logger.info("applied again child=%s count=%d why=%s", about, repair.count, over)
+            logger.info("put right child=%s count=%d why=%s", about, repair.count, over)
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""

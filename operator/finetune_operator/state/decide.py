@@ -9,12 +9,11 @@ from finetune_operator.desired.config_map import config_map
 from finetune_operator.desired.defaults import with_defaults
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
-from finetune_operator.desired.training_job import mutable_fields, training_job
+from finetune_operator.desired.training_job import training_job
 from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
-from finetune_operator.state.attempts import rejections
 from finetune_operator.state.conditions import Milestones, conditions
 from finetune_operator.state.conflict import conflict_story, goes_by_itself
 from finetune_operator.state.contest import contests, not_held_back
@@ -22,13 +21,13 @@ from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
 from finetune_operator.state.events import notes, story_notes
 from finetune_operator.state.inquiry import inquiries, is_silent
-from finetune_operator.state.job_outcome import outcome
+from finetune_operator.state.job_changes import job_changes
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
-from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
+from finetune_operator.state.plan import Note, Plan, Policy, Pull
 from finetune_operator.state.refusal import refused_story
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
-from finetune_operator.state.run import Run, RunState, assess, is_told
+from finetune_operator.state.run import Run, RunState, assess
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
@@ -56,12 +55,13 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     story = replace(story, asides=_asides(job, run, rollout, observed, now))
     status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
     needed = (*_run_children(job, run, observed, policy), *rollout.applies)
-    applies, pause_seconds = not_held_back(needed, observed.repairs, now)
+    applies, apply_pause = not_held_back(needed, observed.repairs, now)
     if observed.foreign or (observed.refusal and observed.refusal.hinders_launch):
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
     next_wire = changed(status, observed.resource)
-    merges, allowed = (_merges(job, told, run, observed) for told in (previous, status))
+    merges, merge_pause = job_changes(job, previous, run, observed, now)
+    allowed, _ = job_changes(job, status, run, observed, now)
     return Plan(
         applies=applies,
         merges=merges,
@@ -71,7 +71,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         # A time to live that the new status allows is set as soon as that is written.
         look_again_seconds=0.0
         if allowed != merges
-        else _soonest(pause_seconds, _look_again(job, observed, policy, run)),
+        else _soonest(apply_pause, merge_pause, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
     )
 
@@ -152,25 +152,6 @@ def _kept_job_file(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]
         return (stamped(wanted),)
     is_labelled = wanted["metadata"]["labels"].items() <= (found["metadata"].get("labels") or {}).items()
     return () if is_labelled else (stamped({**wanted, "data": found.get("data") or {}}),)
-
-
-def _merges(job: FineTuneJob, told: FineTuneJobStatus, run: Run, observed: Observed) -> tuple[Merge, ...]:
-    """Carry over to the Jobs what they may change: suspend, retries, deadline; the TTL once `told` tells their end."""
-    staying = [found for found in observed.jobs if not is_deleting(found) and found not in run.stop]
-    changes = [(found, _changes(job, told, run, found)) for found in staying]
-    return tuple(Merge(found, {"spec": change}) for found, change in changes if change)
-
-
-def _changes(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest) -> Manifest:
-    wanted: Manifest = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
-    if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
-        wanted |= mutable_fields(job)
-        wanted["backoffLimit"] = job.spec.max_retries + rejections(run.pods)
-    elif live is run.job and run.is_spent:
-        # Its pods stay to be looked at.
-        wanted["suspend"] = True
-    spec = live.get("spec") or {}
-    return {field: value for field, value in wanted.items() if spec.get(field) != value}
 
 
 def _old_config_maps(job: FineTuneJob, run: Run, observed: Observed) -> tuple[Manifest, ...]:

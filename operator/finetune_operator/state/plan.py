@@ -17,10 +17,12 @@ class Note:
 
 @dataclass(frozen=True)
 class Merge:
-    """Fields to change in a live object."""
+    """Fields to change in a live object. wish: what is asked of it in all. over: what is changed, in words."""
 
     live: Manifest
     changes: Manifest
+    wish: str = ""
+    over: str = ""
 
 
 @dataclass(frozen=True)

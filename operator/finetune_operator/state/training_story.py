@@ -6,12 +6,14 @@ from finetune_api.status import FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
+from finetune_operator.managed_fields import suspender
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.admission import creation_problem
 from finetune_operator.state.attempts import is_free
 from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import job_failure, last_failure
+from finetune_operator.state.job_changes import is_suspended_by_others
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
@@ -39,8 +41,8 @@ def training_story(
     if run.state in (RunState.FAILED, RunState.BARRED):
         failed = run.state is RunState.FAILED
         return stalled(run_failure(job, previous, run) if failed else code_not_allowed(job))
-    if job.spec.suspend:
-        return _suspended(run, observed)
+    if job.spec.suspend or (run.state is RunState.ACTIVE and is_suspended_by_others(run.job)):
+        return _suspended(job, run, observed)
     if run.state is RunState.STOPPING:
         return _stopping(job, previous, run, observed)
     if run.pod is None or pods.has_failed(run.pod):
@@ -55,14 +57,29 @@ def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Prob
     return recorded_failure(job, previous) or job_failure(job, run)
 
 
-def _suspended(run: Run, observed: Observed) -> Story:
-    if run.pod is not None and not pods.is_over(run.pod):
-        problem = lost_node(run.pod, observed.now)
-        if problem is not None:
-            return hindered(Phase.SUSPENDED, problem)
-        message = f"Pod {name_of(run.pod)} saves a checkpoint and stops."
-        return going_on(Phase.SUSPENDED, Reason.SUSPENDED, message)
-    return settled(Phase.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true. Set it to false to go on.")
+def _suspended(job: FineTuneJob, run: Run, observed: Observed) -> Story:
+    stopping = _pod_stops(run, observed)
+    if stopping is not None:
+        return stopping
+    if job.spec.suspend or run.job is None:
+        return settled(Phase.SUSPENDED, Reason.SUSPENDED, "spec.suspend is true. Set it to false to go on.")
+    who = suspender(run.job)
+    by = f"by {who}" if who else "when it was created, by an admission webhook such as Kueue's"
+    message = (
+        f"Job {name_of(run.job)} is suspended by somebody else: {by}. It goes on when it is resumed there; until then"
+        " it is left alone."
+    )
+    return hindered(Phase.SUSPENDED, Problem(Reason.SUSPENDED_BY_OTHERS, message))
+
+
+def _pod_stops(run: Run, observed: Observed) -> Story | None:
+    """Tell of a pod that has to stop for a suspension; None when none is there."""
+    if run.pod is None or pods.is_over(run.pod):
+        return None
+    problem = lost_node(run.pod, observed.now)
+    if problem is not None:
+        return hindered(Phase.SUSPENDED, problem)
+    return going_on(Phase.SUSPENDED, Reason.SUSPENDED, f"Pod {name_of(run.pod)} saves a checkpoint and stops.")
 
 
 def _stopping(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed: Observed) -> Story:

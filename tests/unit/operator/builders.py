@@ -164,7 +164,8 @@ class Scene:
         for child in plan.applies:
             self._apply(child)
         for change in plan.merges:
-            change.live["spec"] = merge(change.live["spec"], change.changes["spec"])
+            change.live["spec"] = merge(change.live["spec"], change.changes.get("spec", {}))
+            change.live["metadata"] = merge(change.live["metadata"], change.changes.get("metadata", {}))
         for child in plan.deletes:
             child["metadata"]["deletionTimestamp"] = timestamp(self.now)
         if plan.status is not None:

@@ -1,11 +1,14 @@
 """Edits while something runs: never two training Jobs, never pods of two runs."""
 
+from datetime import timedelta
+
 import pytest
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Stage
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
+from finetune_operator.state.contest import key_of, next_repair
 from tests.unit.operator.builders import Scene, is_idle, kinds, reasons
 
 NEW_RUN = {"training": {"learningRate": 1e-3}}
@@ -141,7 +144,7 @@ def test_fields_that_a_live_job_can_take_over_are_merged_into_it():
     scene.edit(maxRetries=7, activeDeadlineSeconds=100)
     plan = scene.act()
     (change,) = plan.merges
-    assert change.changes == {"spec": {"backoffLimit": 7, "activeDeadlineSeconds": 100}}
+    assert change.changes["spec"] == {"backoffLimit": 7, "activeDeadlineSeconds": 100}
     assert scene.decide().merges == ()
 
 
@@ -151,7 +154,7 @@ def test_suspended_job_stops_its_pod_and_resumes():
     pod = scene.running_pod()
     scene.says(Stage.TRAIN, step=40).act()
     plan = scene.edit(suspend=True).act()
-    assert [change.changes for change in plan.merges] == [{"spec": {"suspend": True}}]
+    assert [change.changes["spec"] for change in plan.merges] == [{"suspend": True}]
     assert scene.status["phase"] == "Suspended"
     assert scene.condition("Reconciling") == "True"
     scene.remove(pod).act()
@@ -159,8 +162,68 @@ def test_suspended_job_stops_its_pod_and_resumes():
     assert scene.status["progress"]["step"] == 40
     assert is_idle(scene.decide())
     plan = scene.edit(suspend=False).act()
-    assert [change.changes for change in plan.merges] == [{"spec": {"suspend": False}}]
+    assert [change.changes["spec"] for change in plan.merges] == [{"suspend": False}]
     assert scene.status["phase"] == "Pending"
+
+
+def suspends(scene: Scene, value: bool, who: str) -> None:
+    """Let somebody else suspend or resume the live Job."""
+    live = scene.training_job
+    live["spec"]["suspend"] = value
+    live["metadata"]["managedFields"] = [{"manager": who, "fieldsV1": {"f:spec": {"f:suspend": {}}}}]
+
+
+def test_job_that_somebody_else_suspends_stays_so_and_is_told() -> None:
+    scene = Scene()
+    scene.act()
+    suspends(scene, True, "kueue")
+    plan = scene.act()
+    assert plan.merges == ()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Suspended", "SuspendedByOthers")
+    assert "suspended by somebody else: by kueue" in scene.status["message"]
+    assert is_idle(scene.decide())
+    assert [change.changes["spec"] for change in scene.edit(maxRetries=7).act().merges] == [{"backoffLimit": 7}]
+    suspends(scene, False, "kueue")
+    scene.running_pod()
+    scene.act()
+    assert scene.status["phase"] == "Training"
+
+
+def test_limits_that_somebody_gives_a_job_stay_until_the_spec_says_something_else() -> None:
+    scene = Scene(maxRetries=2, activeDeadlineSeconds=100)
+    scene.act()
+    scene.training_job["spec"] |= {"backoffLimit": 9, "activeDeadlineSeconds": 5}
+    assert is_idle(scene.decide())
+    plan = scene.edit(maxRetries=3).act()
+    assert [change.changes["spec"] for change in plan.merges] == [{"backoffLimit": 3}]
+
+
+def test_what_is_asked_is_noted_where_the_job_is_already_so() -> None:
+    """Otherwise a Job that a person had suspended before the spec did would not be resumed by the spec."""
+    scene = Scene()
+    scene.act()
+    suspends(scene, True, "kubectl-patch")
+    scene.edit(suspend=True).act()
+    assert scene.status["message"] == "spec.suspend is true. Set it to false to go on."
+    scene.edit(suspend=False).act()
+    assert scene.training_job["spec"]["suspend"] is False
+    assert is_idle(scene.act())
+
+
+def test_suspension_that_is_asked_for_is_insisted_on_ever_more_rarely() -> None:
+    scene = Scene()
+    scene.act()
+    scene.edit(suspend=True).act()
+    insisted = 0
+    for _ in range(60):
+        scene.now += timedelta(seconds=1)
+        suspends(scene, False, "kueue")
+        for change in scene.act().merges:
+            key = key_of(change.live)
+            scene.repairs[key] = next_repair(scene.repairs.get(key), change.wish, change.over, scene.now)
+            insisted += 1
+    assert 3 <= insisted <= 7
+    assert "spec.suspend by kueue" in scene.status["message"]
 
 
 def test_job_that_is_suspended_from_the_start_gets_no_children():

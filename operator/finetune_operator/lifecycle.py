@@ -11,7 +11,7 @@ from finetune_operator import endpoints, metrics
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.client import ApiServer
 from finetune_operator.cluster.key import Key
-from finetune_operator.cluster.lease import LeaseLock, Seat, election
+from finetune_operator.cluster.lease import LeaseLock, Seat, campaign
 from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.errors import ClusterError
 from finetune_operator.handlers import watch_for_ever, watch_registry
@@ -72,12 +72,12 @@ class Operator:
                 return await self._lead(stopped)
             lock = LeaseLock(self._server, self._seat)
             elected = asyncio.Event()
-            campaign = asyncio.create_task(election(lock, elected).run(), name="election")
-            stack.push_async_callback(_release, lock, campaign)
+            standing = asyncio.create_task(campaign(lock, elected), name="election")
+            stack.push_async_callback(_release, lock, standing)
             logger.info("standing by identity=%s", lock.identity)
             won = asyncio.create_task(elected.wait(), name="elected")
-            await asyncio.wait({won, stopped, campaign}, return_when=asyncio.FIRST_COMPLETED)
-            return await self._lead(stopped, campaign) if elected.is_set() else 0
+            await asyncio.wait({won, stopped, standing}, return_when=asyncio.FIRST_COMPLETED)
+            return await self._lead(stopped, standing) if elected.is_set() else 0
 
     @property
     def _seat(self) -> Seat:
@@ -134,8 +134,8 @@ class Operator:
             self._queue.add(key, first=first)
 
 
-async def _release(lock: LeaseLock, campaign: asyncio.Task[Any]) -> None:
-    await _cancel(campaign)
+async def _release(lock: LeaseLock, standing: asyncio.Task[Any]) -> None:
+    await _cancel(standing)
     await _quietly(lock.release())
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +59,8 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
         super().__init__(seat.name, seat.namespace, seat.identity)
         self._leases = leases
         self._read: Manifest = {}
+        self.renewed_at: float | None = None
+        """When the last request that wrote the Lease was sent, by the monotonic clock; None before the first."""
 
     async def get(self, name: str, namespace: str) -> tuple[bool, Any]:
         """Return the election record, or the reason why there is none."""
@@ -94,27 +97,50 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             await self._leases.replace_lease({**lease, "spec": {**spec, "holderIdentity": ""}})
 
     async def _attempt(self, request: Coroutine[Any, Any, Any]) -> bool:
+        sent = time.monotonic()
         try:
             async with asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS):
                 await request
         except (ClusterError, TimeoutError) as error:
             logger.info("lease not written identity=%s why=%s", self.identity, error or "no answer in time")
             return False
+        self.renewed_at = sent
         return True
 
 
-def election(lock: LeaseLock, elected: asyncio.Event) -> LeaderElection:
-    """Return the election; its `run()` sets the event, and ends when the Lease, once held, is lost."""
+async def campaign(lock: LeaseLock, elected: asyncio.Event) -> None:
+    """Stand for election, and set the event when it is won; end when the Lease is held no more.
+
+    The library's own deadline counts from its next attempt, and each attempt may take its time: the Lease would have
+    expired, and another replica act, before it gives up. Here it counts from the last renewal.
+    """
 
     async def started() -> None:
         elected.set()
 
     async def stopped() -> None:
-        logger.error("lease lost identity=%s", lock.identity)
+        return
 
-    return LeaderElection(
+    election = LeaderElection(
         Config(lock, LEASE_SECONDS, RENEW_DEADLINE_SECONDS, RETRY_SECONDS, started, onstopped_leading=stopped)
     )
+    parts = [asyncio.create_task(election.run()), asyncio.create_task(_expire(lock, elected))]
+    try:
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        logger.error("lease lost identity=%s", lock.identity)
+    finally:
+        for part in parts:
+            part.cancel()
+
+
+async def _expire(lock: LeaseLock, elected: asyncio.Event) -> None:
+    """Return when the deadline has passed since the Lease was last renewed."""
+    await elected.wait()
+    while lock.renewed_at is not None:
+        left = lock.renewed_at + RENEW_DEADLINE_SECONDS - time.monotonic()
+        if left <= 0:
+            return
+        await asyncio.sleep(left)
 
 
 def _record(lease: Manifest) -> LeaderElectionRecord:

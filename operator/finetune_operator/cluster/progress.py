@@ -93,7 +93,7 @@ class ProgressBoard:
                 asyncio.timeout(PULL_TIMEOUT_SECONDS),
                 self._open().get(target.url, allow_redirects=False) as response,
             ):
-                content = await response.content.read(MAX_ANSWER_BYTES)
+                content = await _whole(response)
             progress = readable(Progress, json.loads(content))
             if progress is None:
                 logger.warning("unreadable progress url=%s", target.url)
@@ -109,3 +109,13 @@ class ProgressBoard:
             # Pods are reached directly, whatever proxy the environment names.
             self._session = aiohttp.ClientSession(trust_env=False)
         return self._session
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer to its end: one read returns what happens to be there. Raises ValueError if it is too long."""
+    content = bytearray()
+    async for part in response.content.iter_any():
+        content += part
+        if len(content) > MAX_ANSWER_BYTES:
+            raise ValueError(f"the answer is longer than {MAX_ANSWER_BYTES} bytes")
+    return bytes(content)

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from finetune_api.keys import ANNOTATION_JOB_NAME
 from finetune_operator.chains import SourceView, view_of
 from finetune_operator.cluster.key import Key
+from finetune_operator.cluster.sharing import Sharing
 from finetune_operator.cluster.source_index import SourceIndex
+from finetune_operator.cluster.trimmed import trimmed
 from finetune_operator.kinds import FINETUNE_JOB, JOB, POD, Kind, Manifest, kind_of
-from finetune_operator.managed_fields import trimmed
 from finetune_operator.manifests import (
     annotation_of,
     controller_of,
@@ -33,6 +34,7 @@ class Cache:
     def __init__(self, on_source_change: Callable[[Key], None]) -> None:
         self._sources = SourceIndex(on_source_change)
         self._objects: dict[str, Manifest] = {}
+        self._sharing = Sharing()
         self._resources: dict[Key, str] = {}
         self._children: dict[str, set[str]] = {}
         self._owners: dict[str, str] = {}
@@ -46,8 +48,7 @@ class Cache:
         if version < self._deleted.get(uid, 0) or (known is not None and version_of(known) >= version):
             return False
         self._deleted.pop(uid, None)
-        manifest = trimmed(manifest)
-        self._objects[uid] = manifest
+        self._objects[uid] = manifest = self._sharing.of(trimmed(manifest))
         if kind_of(manifest) == FINETUNE_JOB:
             key = Key(namespace_of(manifest), name_of(manifest))
             self._resources[key] = uid
@@ -81,7 +82,7 @@ class Cache:
         owner = self._owner(manifest)
         self._belong(uid, None)
         if kind_of(manifest) in (JOB, POD) and owner in self._objects:
-            self._departed.setdefault(owner, {})[uid] = manifest
+            self._departed.setdefault(owner, {})[uid] = trimmed(manifest)
 
     def forget(self, manifests: Iterable[Manifest]) -> None:
         """Drop objects as if they had never been seen, and all deletions: history has begun anew."""

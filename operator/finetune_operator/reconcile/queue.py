@@ -61,6 +61,8 @@ class WorkQueue:
             finally:
                 self._active.discard(key)
                 del self._since[key]
+            # Neither an empty wait nor pure work lets others have their turn: the Lease is renewed beside thousands.
+            await asyncio.sleep(0)
             if key in self._again:
                 self._again.discard(key)
                 self.add(key)

@@ -6,6 +6,7 @@ does is said by the test, what the operator does is what `decide` planned.
 
 import json
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from finetune_api.failures import FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_api.keys import MANAGED_BY, ConditionType
 from finetune_operator.chains import view_of
+from finetune_operator.cluster.trimmed import trimmed
 from finetune_operator.desired.resource import FineTuneJob, parse_resource
 from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
@@ -20,7 +22,7 @@ from finetune_operator.manifests import name_of, timestamp, uid_of
 from finetune_operator.state.contest import ChildKey, Repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.observed import Observed, Refusal, previous_status
-from finetune_operator.state.plan import Plan, Policy
+from finetune_operator.state.plan import Merge, Plan, Policy
 from tests.builders import finetune_job, merge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -156,7 +158,17 @@ class Scene:
         )
 
     def decide(self) -> Plan:
-        return decide(self.observed(), self.policy, self.now)
+        """Decide, and make sure that what the cache keeps of each object would say the same."""
+        observed = self.observed()
+        plan = decide(observed, self.policy, self.now)
+        kept = replace(
+            observed,
+            resource=trimmed(observed.resource),
+            children=tuple(map(trimmed, observed.children)),
+            departed=tuple(map(trimmed, observed.departed)),
+        )
+        assert _essence(decide(kept, self.policy, self.now)) == _essence(plan)
+        return plan
 
     def act(self) -> Plan:
         """Decide, and carry the plan out. Deleted objects stay, deleting, until `garbage_collect`."""
@@ -260,6 +272,13 @@ def applied_fields(manifest: Manifest) -> Manifest:
 
     parts = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
     return {"manager": MANAGED_BY, "operation": "Apply", "fieldsV1": fields(parts)}
+
+
+def _essence(plan: Plan) -> Plan:
+    """Return a plan that only names what it changes and deletes."""
+    deletes = [{"kind": child["kind"], "name": name_of(child)} for child in plan.deletes]
+    merges = [Merge({"name": name_of(change.live)}, change.changes) for change in plan.merges]
+    return replace(plan, deletes=tuple(deletes), merges=tuple(merges))
 
 
 def kinds(plan: Plan) -> list[str]:

@@ -80,6 +80,21 @@ async def test_key_is_never_worked_on_twice_at_a_time_and_no_change_is_lost() ->
     assert most == 1
 
 
+async def test_thousands_of_keys_leave_others_their_turn() -> None:
+    queue, turns = WorkQueue(), 0
+
+    async def work(_: Key) -> None:
+        return
+
+    for number in range(2_000):
+        queue.add(Key("n", str(number)))
+    async with working(queue, work, workers=16):
+        while queue.depth:
+            await asyncio.sleep(0)
+            turns += 1
+    assert turns > 100
+
+
 async def test_failing_key_is_tried_again_for_ever_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(queue_module, "FIRST_BACKOFF_SECONDS", 0.01)
     monkeypatch.setattr(queue_module, "LONGEST_BACKOFF_SECONDS", 0.04)

@@ -1,0 +1,47 @@
+"""What the cache keeps of an object: all that decisions read. Most of a pod, and of a Job's template, is not that."""
+
+from finetune_operator import managed_fields
+from finetune_operator.kinds import JOB, POD, Manifest
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+POD_SPEC = ("nodeName", "schedulerName", "schedulingGates", "terminationGracePeriodSeconds")
+POD_STATUS = ("phase", "reason", "message", "conditions", "podIP", "startTime")
+CONTAINERS = ("initContainerStatuses", "containerStatuses")
+CONTAINER = ("name", "image", "ready", "restartCount", "state", "lastState")
+
+
+def trimmed(manifest: Manifest) -> Manifest:
+    """Return the object as the cache keeps it: without what nothing reads. The object itself stays as it is."""
+    found = managed_fields.trimmed(manifest)
+    head = found["metadata"]
+    if LAST_APPLIED in (head.get("annotations") or {}):
+        head["annotations"] = {key: value for key, value in head["annotations"].items() if key != LAST_APPLIED}
+    if manifest["kind"] == POD.kind:
+        return {**found, "spec": _pod_spec(manifest), "status": _pod_status(manifest)}
+    return {**found, "spec": _job_spec(manifest)} if manifest["kind"] == JOB.kind else found
+
+
+def _pod_spec(pod: Manifest) -> Manifest:
+    spec = pod.get("spec") or {}
+    claims = [volume for volume in spec.get("volumes") or () if "persistentVolumeClaim" in volume]
+    return {**_only(spec, POD_SPEC), "volumes": claims}
+
+
+def _pod_status(pod: Manifest) -> Manifest:
+    status = pod.get("status") or {}
+    containers = {
+        kind: [_only(container, CONTAINER) for container in status[kind]] for kind in CONTAINERS if status.get(kind)
+    }
+    return {**_only(status, POD_STATUS), **containers}
+
+
+def _job_spec(job: Manifest) -> Manifest:
+    """Return a Job's spec with the head of its template alone: it tells run and launch."""
+    spec = {**(job.get("spec") or {})}
+    for bulky in ("selector", "podFailurePolicy"):
+        spec.pop(bulky, None)
+    return {**spec, "template": _only(spec.get("template"), ("metadata",))}
+
+
+def _only(data: Manifest | None, fields: tuple[str, ...]) -> Manifest:
+    return {field: data[field] for field in fields if field in data} if data else {}

@@ -49,9 +49,10 @@ class Target(ABC):
     def labels_of(self, rows: Sequence[Row], problems: Problems) -> Labels:
         """Return the label names that the rows teach; empty where there are none. Raises BadData, BadSpec."""
 
-    @abstractmethod
-    def model_settings(self, labels: Labels) -> dict[str, Any]:
-        """Return what goes into the model's config, to be published with it."""
+    @property
+    def threshold(self) -> float | None:
+        """The least probability of a label that is given, where any number of labels are."""
+        return None
 
     @abstractmethod
     def encode(self, label: Any, labels: Labels) -> Any:
@@ -68,15 +69,6 @@ class Target(ABC):
     @abstractmethod
     def in_words(self, label: Any) -> str:
         """Return what a row teaches, for people."""
-
-
-def named_settings(labels: Labels) -> dict[str, Any]:
-    """Return the config of a model with these label names."""
-    return {
-        "num_labels": len(labels),
-        "id2label": dict(enumerate(labels)),
-        "label2id": {label: index for index, label in enumerate(labels)},
-    }
 
 
 def value_of(values: dict[str, Any], column: str, field: str) -> Any:

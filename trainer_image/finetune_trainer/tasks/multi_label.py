@@ -15,7 +15,6 @@ from finetune_trainer.tasks.classification_target import (
     Target,
     check_known,
     label_text,
-    named_settings,
     value_of,
 )
 from finetune_trainer.tasks.recipe import Row
@@ -70,10 +69,6 @@ class MultiLabel(Target):
         labels = tuple(self.options.labels or seen)
         check_weights(self.options.class_weights, labels)
         return labels
-
-    def model_settings(self, labels: Labels) -> dict[str, Any]:
-        """Return the label names, and the threshold by which they are given."""
-        return {**named_settings(labels), "threshold": self.threshold}
 
     def encode(self, label: list[str], labels: Labels) -> list[float]:
         """Return 1 for each label that the row has and 0 for the others."""

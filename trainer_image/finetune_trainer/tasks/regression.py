@@ -39,11 +39,6 @@ class Regression(Target):
             raise problems.fail(f"all {len(rows)} rows have the number {rows[0]['label']:g}; nothing can be learnt")
         return ()
 
-    def model_settings(self, labels: Labels) -> dict[str, Any]:
-        """Return that the model has one output."""
-        del labels
-        return {"num_labels": 1}
-
     def encode(self, label: float, labels: Labels) -> float:
         """Return the number."""
         del labels

@@ -7,6 +7,7 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sequence_classification import ProblemType, SequenceClassificationOptions
 from finetune_trainer.data.problems import Problems, RowError, show
+from finetune_trainer.heads import load_classifier
 from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
@@ -19,7 +20,9 @@ from finetune_trainer.tasks.single_label import SingleLabel
 from finetune_trainer.tasks.truncation import NOT_FOR_MODEL, cut_texts
 
 SAMPLES = 5
-UNTRAINED_HEAD = "The base model has no classification head: its figures are those of a head with random weights."
+UNTRAINED_HEAD = (
+    "The base model has no classification head for these labels: its figures are those of a head with random weights."
+)
 TARGETS: dict[ProblemType, type[Target]] = {
     ProblemType.SINGLE_LABEL: SingleLabel,
     ProblemType.MULTI_LABEL: MultiLabel,
@@ -51,19 +54,22 @@ class SequenceClassification(Recipe):
         return self._target.labels_of(rows, problems)
 
     def load(self, folder: Path, plan: LoadPlan, labels: Labels) -> Loaded:
-        """Load the model with a head for `labels`; a head that is not in the folder starts random, by the seed."""
-        from transformers import AutoModelForSequenceClassification
+        """Load the model with a head for `labels`; a head that is not in the folder starts random, by the seed.
+
+        Without labels it has one output, for a number.
+        """
+        from transformers import AutoModelForSequenceClassification as AnyClassifier
 
         tokenizer = load_tokenizer(folder)
-        settings = self._target.model_settings(labels)
-        threshold = settings.pop("threshold", None)
-        model, fresh = load_model(
-            AutoModelForSequenceClassification, folder, plan, tokenizer, ignore_mismatched_sizes=True, **settings
-        )
+        if labels:
+            model, fresh = load_classifier(AnyClassifier, folder, plan, tokenizer, labels)
+        else:
+            options: dict[str, Any] = {"num_labels": 1, "ignore_mismatched_sizes": True}
+            model, fresh = load_model(AnyClassifier, folder, plan, tokenizer, **options)
         model.config.problem_type = self._target.problem_type
         model.config.pad_token_id = tokenizer.pad_token_id
-        if threshold is not None:
-            model.config.threshold = threshold
+        if self._target.threshold is not None:
+            model.config.threshold = self._target.threshold
         return Loaded(model, tokenizer, tuple(fresh))
 
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:

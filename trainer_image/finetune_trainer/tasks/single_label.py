@@ -13,7 +13,6 @@ from finetune_trainer.tasks.classification_target import (
     Target,
     check_known,
     label_text,
-    named_settings,
     value_of,
 )
 from finetune_trainer.tasks.recipe import Row
@@ -44,10 +43,6 @@ class SingleLabel(Target):
         labels = tuple(self.options.labels or seen)
         check_weights(self.options.class_weights, labels)
         return labels
-
-    def model_settings(self, labels: Labels) -> dict[str, Any]:
-        """Return the label names."""
-        return named_settings(labels)
 
     def encode(self, label: str, labels: Labels) -> int:
         """Return the label's number."""

@@ -11,12 +11,13 @@ from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.data.structured import list_in
 from finetune_trainer.data.template import FIELD as TEMPLATE_FIELD
 from finetune_trainer.errors import BadSpec
+from finetune_trainer.heads import load_classifier
 from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import FIELD as MODEL_FIELD
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
+from finetune_trainer.loading import Loaded, LoadPlan, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.batching import by_length, pad_right
-from finetune_trainer.tasks.classification_target import named_settings, value_of
+from finetune_trainer.tasks.classification_target import value_of
 from finetune_trainer.tasks.iob2 import BEGIN, INSIDE, OUTSIDE, check_tags, spans, tags_of, type_of
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 from finetune_trainer.tasks.subwords import first_subwords
@@ -26,7 +27,7 @@ TYPES_FIELD = "spec.tokenClassification.entityTypes"
 IGNORED = -100
 """Label of a token that does not count towards the loss; the value that PyTorch's cross-entropy skips."""
 SAMPLES = 5
-UNTRAINED_HEAD = "The base model has no head for tags: its figures are those of a head with random weights."
+UNTRAINED_HEAD = "The base model has no head for these tags: its figures are those of a head with random weights."
 
 
 class TokenClassification(Recipe):
@@ -78,10 +79,7 @@ class TokenClassification(Recipe):
             raise BadSpec(
                 "the model's tokenizer has no tokenizer.json, which tells words apart; export it", MODEL_FIELD
             )
-        settings = named_settings(labels)
-        model, fresh = load_model(
-            AutoModelForTokenClassification, folder, plan, tokenizer, ignore_mismatched_sizes=True, **settings
-        )
+        model, fresh = load_classifier(AutoModelForTokenClassification, folder, plan, tokenizer, labels)
         model.config.pad_token_id = tokenizer.pad_token_id
         return Loaded(model, tokenizer, tuple(fresh))
 

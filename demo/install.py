@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from devcluster import Access
+from devcluster import Access, ExternalCluster
+from finetune_api.handoff import PRETENDED_GPUS
 
 CHART = Path(__file__).resolve().parent.parent / "charts" / "finetune-operator"
 RELEASE = "finetune-operator"
 NAMESPACE = "finetune-system"
+_PRETENDED = (f"defaults.pods.env[0].name={PRETENDED_GPUS}", "defaults.pods.env[0].value=on")
+"""The embedded cluster's node only says that it has GPUs."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ def install_operator(cluster: Access, images: Images = Images(), *settings: str)
         "image.pullPolicy=Never",
         f"trainerImage.repository={images.trainer}",
         f"trainerImage.tag={images.tag}",
+        *(() if isinstance(cluster, ExternalCluster) else _PRETENDED),
         *settings,
     ]
     sets = [word for value in values for word in ("--set", value)]

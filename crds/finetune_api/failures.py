@@ -14,6 +14,7 @@ class FailureClass(StrEnum):
     MISSING_INPUT = "MissingInput"
     NO_ACCESS = "NoAccess"
     UNAVAILABLE = "Unavailable"
+    NO_ACCELERATOR = "NoAccelerator"
     OUT_OF_MEMORY = "OutOfMemory"
     NON_FINITE_LOSS = "NonFiniteLoss"
     MERGE_MISMATCH = "MergeMismatch"
@@ -34,6 +35,7 @@ class ExitCode(IntEnum):
     NON_FINITE_LOSS = 72
     MERGE_MISMATCH = 73
     NO_ACCESS = 77
+    NO_ACCELERATOR = 78
     PREEMPTED = 143
 
 

@@ -32,6 +32,8 @@ SHARED_MEMORY_DIRECTORY = PurePosixPath("/dev/shm")  # noqa: S108
 WORKSPACE_DIRECTORY = PurePosixPath("/workspace")
 SCRATCH_DIRECTORY = PurePosixPath("/scratch")
 """The one writable folder besides the workspace: TMPDIR and HOME."""
+PRETENDED_GPUS = "FINETUNE_PRETENDED_GPUS"
+"""Variable of a pod: `on` where the cluster only says that it has GPUs; what asks for them computes on the CPU."""
 SERVED_MODEL_DIRECTORY = PurePosixPath("/model")
 TERMINATION_LOG = PurePosixPath("/dev/termination-log")
 TERMINATION_MESSAGE_LIMIT_BYTES = 4096
@@ -73,6 +75,7 @@ class RunResources(Tolerant):
     """What the trainer may use; where its pod runs is not its business."""
 
     gpus: int = 0
+    gpu_resource_name: str = "nvidia.com/gpu"
     cpu: Quantity = "1"
     memory: Quantity = "4Gi"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from finetune_api.handoff import RunRequest
+from finetune_api.handoff import PRETENDED_GPUS, RunRequest
 from finetune_api.quantity import amount
 from finetune_api.sources import Source, parse_source
 from finetune_trainer.errors import BadSpec, MissingInput
@@ -105,6 +105,11 @@ def prepare_environment(request: RunRequest) -> int:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     return threads
+
+
+def pretends_gpus() -> bool:
+    """Whether this pod's cluster only says that it has GPUs."""
+    return os.environ.get(PRETENDED_GPUS, "") == "on"
 
 
 def cpu_threads(request: RunRequest) -> int:

@@ -4,7 +4,9 @@ import gc
 from dataclasses import dataclass
 from typing import Any
 
+from finetune_api.handoff import RunResources
 from finetune_api.training import Precision
+from finetune_trainer.errors import NoAccelerator
 from finetune_trainer.log import say
 
 SPARE_BYTES = 2 * 2**30
@@ -51,17 +53,50 @@ def _by_layers(model: Any, size_bytes: int, room_bytes: int) -> Any:
     return dispatch_model(model, places, main_device=0)
 
 
-def choose_device(precision: Precision, gpus: int, threads: int) -> Device:
-    """Return the GPU if there is one, else the CPU with so many threads. Auto is bfloat16 on GPUs that have it."""
+def choose_device(precision: Precision, compute: RunResources, threads: int, *, pretended: bool) -> Device:
+    """Return the GPU if there is one, else the CPU with so many threads. Auto is bfloat16 on GPUs that have it.
+
+    pretended: the cluster only says that it has GPUs. Raises NoAccelerator if one was asked for and none can be used.
+    """
     import torch
 
     torch.set_num_threads(threads)
-    if torch.cuda.is_available():
+    if has_gpu("spec.compute", compute.gpus, compute.gpu_resource_name, pretended=pretended):
         bfloat16 = precision is Precision.BF16 or (precision is Precision.AUTO and torch.cuda.is_bf16_supported())
         say("model", f"computing on {torch.cuda.get_device_name()} in {'bfloat16' if bfloat16 else 'float32'}")
         return Device("cuda", bfloat16)
-    if gpus:
-        say("model", f"spec.compute.gpus is {gpus}, but this pod sees no GPU; computing on the CPU")
     bfloat16 = precision is Precision.BF16
     say("model", f"computing on {threads} CPU threads in {'bfloat16' if bfloat16 else 'float32'}")
     return Device("cpu", bfloat16)
+
+
+def has_gpu(block: str, gpus: int, resource_name: str, *, pretended: bool) -> bool:
+    """Return whether there is a GPU to compute on.
+
+    block: the part of the spec that asks for `gpus` of the resource. Raises NoAccelerator where it asks for some, none
+    can be used, and the cluster does not say that it only pretends to have them.
+    """
+    fault = _fault()
+    if fault is None:
+        return True
+    if not gpus or pretended:
+        return False
+    raise NoAccelerator(
+        f"{block}.gpus asks for {gpus} {resource_name}, but PyTorch finds none that it can use: {fault}. Check the"
+        f" node's driver and device plugin and {block}.runtimeClassName, and that {block}.image is built for this GPU;"
+        f" or set {block}.gpus to 0 to compute on the CPU",
+        f"{block}.gpus",
+    )
+
+
+def _fault() -> str | None:
+    """Return why PyTorch can compute on no GPU, None if it can."""
+    import torch
+
+    built = f"built for CUDA {torch.version.cuda}" if torch.version.cuda else "built without CUDA"
+    try:
+        torch.ones(1, device="cuda").add_(1).item()
+    except (RuntimeError, AssertionError) as error:
+        words = " ".join(str(error).split()).partition(". ")[0].rstrip(".")
+        return f"{words} (PyTorch {torch.__version__}, {built})"
+    return None

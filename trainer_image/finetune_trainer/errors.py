@@ -8,6 +8,7 @@ TrainerError
 │   └── CorruptArtifact   … or is there with other content than its manifest says
 ├── NoAccess       credentials are missing, wrong or not sufficient
 ├── Unavailable    a service does not answer now; a retry may help
+├── NoAccelerator  a GPU was asked for, and there is none that can be used
 ├── OutOfMemory    the GPU's memory is too small for the batch
 ├── NonFiniteLoss  the loss became NaN or infinite
 ├── MergeMismatch  the merged model does not answer as the adapters did
@@ -88,6 +89,12 @@ class Unavailable(TrainerError):
     """A service does not answer now; a retry may help."""
 
     failure_class = FailureClass.UNAVAILABLE
+
+
+class NoAccelerator(TrainerError):
+    """A GPU was asked for, and there is none that can be used."""
+
+    failure_class = FailureClass.NO_ACCELERATOR
 
 
 class OutOfMemory(TrainerError):

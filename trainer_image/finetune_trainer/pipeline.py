@@ -11,7 +11,7 @@ from finetune_api.handoff import Artifact, RunRequest, Stage
 from finetune_api.model import ModelSpec
 from finetune_trainer.batches import Batches, current_batches
 from finetune_trainer.code import keep_code
-from finetune_trainer.config import Settings, prepare_environment, spec_source
+from finetune_trainer.config import Settings, prepare_environment, pretends_gpus, spec_source
 from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.device import Device, choose_device
 from finetune_trainer.errors import CorruptArtifact
@@ -58,6 +58,7 @@ class Pipeline:
         Raises the errors of `finetune_trainer.errors`; whatever else is raised is a bug.
         """
         self.workspace.prune_old_runs()
+        self._check_device()
         data = self._data()
         model = self._model()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
@@ -80,7 +81,17 @@ class Pipeline:
         """What to compute on; chosen when a stage first needs it, since that imports the training libraries."""
         threads = prepare_environment(self.request)
         silence_transformers()
-        return choose_device(self.request.training.precision, self.request.compute.gpus, threads)
+        compute, pretended = self.request.compute, pretends_gpus()
+        device = choose_device(self.request.training.precision, compute, threads, pretended=pretended)
+        if compute.gpus and device.name == "cpu":
+            self.board.warn("The run computes on the CPU: the GPUs of this cluster are pretended.")
+        return device
+
+    def _check_device(self) -> None:
+        """Look for the GPU before anything is fetched for it, unless all that needs one is done."""
+        if self.request.compute.gpus and self.workspace.read_marker(Stage.EVALUATE, EvaluateRecord) is None:
+            self.board.enter(Stage.DATA)
+            _ = self._device
 
     def _data(self) -> DataRecord:
         record = self._stage(Stage.DATA, DataRecord, self._prepare_data)

@@ -21,7 +21,12 @@ def run_request(job: FineTuneJob) -> RunRequest:
         name=job.name,
         uid=job.uid,
         run_id=job.run_id,
-        compute=RunResources(gpus=compute.gpus, cpu=compute.cpu, memory=compute.memory),
+        compute=RunResources(
+            gpus=compute.gpus,
+            gpu_resource_name=compute.gpu_resource_name,
+            cpu=compute.cpu,
+            memory=compute.memory,
+        ),
         output=job.spec.output,
         sources={
             source.field: ResolvedSource(job=source.job, run=source.run, uri=source.uri, digest=source.digest)

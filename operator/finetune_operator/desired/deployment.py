@@ -108,6 +108,8 @@ def _fetch_arguments(artifact: ArtifactStatus) -> list[str]:
 def _server_arguments(job: FineTuneJob, artifact: ArtifactStatus, model: str) -> list[str]:
     grace = job.spec.serving.termination_grace_period_seconds
     # What is left of the pod's time when it has waited for the endpoints, but for a moment to end.
+    serving = job.spec.serving
+    gpus = ["--gpus", str(serving.gpus), "--gpu-resource-name", serving.gpu_resource_name] if serving.gpus else []
     answering = ["--grace-seconds", str(grace - ENDPOINT_GRACE_SECONDS - EXIT_SECONDS)] if grace else []
     return [
         "serve",
@@ -116,4 +118,5 @@ def _server_arguments(job: FineTuneJob, artifact: ArtifactStatus, model: str) ->
         *("--name", job.name),
         *("--port", str(SERVING_PORT)),
         *answering,
+        *gpus,
     ]

@@ -24,6 +24,8 @@ AGAIN = "To train again, set spec.runId to a new value."
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")
 
 _BY_CLASS = {
+    FailureClass.NO_ACCELERATOR: "spec.compute.gpus asks for GPUs, but PyTorch found none that it could use. Check the"
+    " node's driver and device plugin, spec.compute.runtimeClassName and spec.compute.image.",
     FailureClass.OUT_OF_MEMORY: "The GPU ran out of memory. Lower spec.training.batchSize or maxLength, or set"
     " spec.training.gradientCheckpointing.",
     FailureClass.PREEMPTED: "The pod was stopped from outside; it resumes from its newest checkpoint.",

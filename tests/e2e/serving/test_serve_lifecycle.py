@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from finetune_api.failures import ExitCode
 from finetune_trainer.artifact import read_manifest, write_manifest
@@ -38,6 +39,18 @@ async def test_changed_weights_are_never_served(models: Path, tmp_path: Path):
         assert 200 not in await _ended(server)
         assert server.process.returncode == ExitCode.MISSING_INPUT
         assert str(folder / "model.safetensors") in server.log.read_text()
+        assert "Traceback" not in server.log.read_text()
+
+
+async def test_a_gpu_that_was_asked_for_and_is_not_there_ends_the_server(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    digest = read_manifest(models / "classifier").digest
+    with running_server(models / "classifier", digest, tmp_path / "log", "--gpus", 1) as server:
+        assert 200 not in await _ended(server)
+        assert server.process.returncode == ExitCode.NO_ACCELERATOR
+        assert "spec.serving.gpus asks for 1 nvidia.com/gpu" in server.log.read_text()
         assert "Traceback" not in server.log.read_text()
 
 

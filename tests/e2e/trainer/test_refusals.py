@@ -1,6 +1,7 @@
 """Runs that cannot succeed end soon, with the exit code of their class and words that say what to do."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from finetune_api.failures import EXIT_CODE_OF, FailureClass
+from finetune_api.handoff import PRETENDED_GPUS
 from finetune_trainer import pipeline
 from tests.e2e.trainer.tiny_data import chats, reviews
 from tests.e2e.trainer.trainer_process import Site
@@ -154,3 +156,32 @@ def test_a_bug_has_its_traceback_in_the_log_and_one_line_in_the_report(site: Sit
     failure = process.report.failure
     assert failure
     assert failure.message == "ZeroDivisionError: division by zero; the pod's log has the details"
+
+
+def _no_gpu() -> None:
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+
+
+def _pretended_gpu() -> None:
+    _no_gpu()
+    os.environ[PRETENDED_GPUS] = "on"
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_no_reason_to_compute_on_the_cpu(site: Site):
+    job = _job(site, compute={"gpus": 1, "gpuResourceName": "example.com/gpu"})
+    process = site.start(job, fault=_no_gpu)
+    assert process.wait() == EXIT_CODE_OF[FailureClass.NO_ACCELERATOR], process.output
+    failure = process.report.failure
+    assert failure
+    assert failure.field == "spec.compute.gpus"
+    assert failure.message.startswith("spec.compute.gpus asks for 1 example.com/gpu, but PyTorch finds none")
+    assert "runtimeClassName" in failure.message
+    assert "done in" not in process.output, "nothing is fetched for a GPU that is not there"
+
+
+def test_pretended_gpus_are_said_to_be_so(site: Site):
+    job = {**_bad_row(site), "compute": {"gpus": 1}}
+    process = site.start(job, fault=_pretended_gpu)
+    assert process.wait() == EXIT_CODE_OF[FailureClass.BAD_DATA], process.output
+    assert process.report.progress
+    assert process.report.progress.warnings == ["The run computes on the CPU: the GPUs of this cluster are pretended."]

@@ -23,6 +23,7 @@ def test_exit_codes_are_fixed():
         "NonFiniteLoss": 72,
         "MergeMismatch": 73,
         "NoAccess": 77,
+        "NoAccelerator": 78,
         "Preempted": 143,
     }
 

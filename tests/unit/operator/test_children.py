@@ -158,6 +158,12 @@ def test_model_in_a_bucket_is_fetched_and_checked_before_it_is_served() -> None:
     assert server["readinessProbe"]["httpGet"]["path"] == "/healthz"
 
 
+def test_server_is_told_which_gpus_it_was_given() -> None:
+    serving = {"enabled": True, "gpus": 1, "gpuResourceName": "example.com/gpu"}
+    (server,) = deployment(job(serving=serving), artifact(), IMAGE)["spec"]["template"]["spec"]["containers"]
+    assert server["args"][-4:] == ["--gpus", "1", "--gpu-resource-name", "example.com/gpu"]
+
+
 def test_model_on_a_claim_is_served_from_there() -> None:
     spec = deployment(job(), artifact("pvc://out/published/run1"), IMAGE)["spec"]["template"]["spec"]
     assert "initContainers" not in spec

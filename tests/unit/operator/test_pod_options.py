@@ -206,4 +206,4 @@ def test_shared_memory_is_a_volume_in_memory() -> None:
 
 def test_the_trainer_is_told_what_it_may_use_and_not_how_its_pod_is_made() -> None:
     request = run_request(job(cpu=2, env=[{"name": "A", "value": "B"}], labels={"team": "nlp"})).to_wire()
-    assert request["compute"] == {"gpus": 0, "cpu": 2, "memory": "4Gi"}
+    assert request["compute"] == {"gpus": 0, "gpuResourceName": "nvidia.com/gpu", "cpu": 2, "memory": "4Gi"}

@@ -20,6 +20,8 @@ def add_serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the published model")
     parser.add_argument("--digest", type=_digest, required=True, help="sha256:<hex> that the folder must have")
     parser.add_argument("--name", required=True, help="name by which clients ask for the model")
+    parser.add_argument("--gpus", type=int, default=0, help="GPUs that the pod asked for (default: %(default)s)")
+    parser.add_argument("--gpu-resource-name", default="nvidia.com/gpu", help="what they are counted as")
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")  # noqa: S104
     parser.add_argument("--port", type=int, default=SERVING_PORT, help="port to listen on (default: %(default)s)")
     parser.add_argument("--threads", type=_positive, default=4, help="requests answered at once (default: %(default)s)")
@@ -47,6 +49,8 @@ def serve(args: argparse.Namespace) -> int:
         model=args.model,
         digest=args.digest,
         name=args.name,
+        gpus=args.gpus,
+        gpu_resource_name=args.gpu_resource_name,
         host=args.host,
         port=args.port,
         threads=args.threads,

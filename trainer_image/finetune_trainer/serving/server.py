@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from finetune_trainer.artifact import verify
+from finetune_trainer.config import pretends_gpus
 from finetune_trainer.errors import Unavailable
 from finetune_trainer.serving.app import build_app
 from finetune_trainer.serving.state import ServerState
@@ -30,6 +31,8 @@ class ServeOptions:
     model: Path
     digest: str
     name: str
+    gpus: int
+    gpu_resource_name: str
     host: str
     port: int
     threads: int
@@ -42,7 +45,7 @@ async def run_server(options: ServeOptions) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Raises MissingInput (CorruptArtifact) if the files do not have the digest, BadSpec if they are no model that can
-    be served, Unavailable if the port is taken.
+    be served, NoAccelerator if a GPU was asked for and cannot be used, Unavailable if the port is taken.
     """
     state = ServerState(options.name, options.digest, Workers(options.threads, options.queue))
     stopping = _stop_on_signals()
@@ -104,9 +107,18 @@ def _load_in_background(state: ServerState, options: ServeOptions) -> "Future[Se
 
 
 def _checked_model(state: ServerState, options: ServeOptions) -> "ServedModel":
+    if options.gpus:
+        _check_gpu(options)
     state.not_ready = f"checking the files in {options.model}"
     verify(options.model, options.digest)
     state.not_ready = f"loading the model in {options.model}"
     from finetune_trainer.serving.loading import load_model  # imports torch, for which the routes do not wait
 
     return load_model(options.model)
+
+
+def _check_gpu(options: ServeOptions) -> None:
+    from finetune_trainer.device import has_gpu  # imports torch, for which the routes do not wait
+
+    if not has_gpu("spec.serving", options.gpus, options.gpu_resource_name, pretended=pretends_gpus()):
+        log.warning("computing on the CPU: the GPUs of this cluster are pretended")

@@ -9,12 +9,14 @@ from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.deployment import deployment
 from finetune_operator.desired.resource import parse_resource
 from finetune_operator.desired.training_job import training_job
+from finetune_operator.state.drift import differs, stamped
 from tests.builders import Manifest, finetune_job
 from tests.integration.crds.jobs import NAMESPACE, Jobs
 
 pytestmark = pytest.mark.cluster
 
 SECRET = "must not hold a secret, which all who may read this job would see: store it in a Secret, and name that in"
+ARTIFACT = ArtifactStatus(run="run1", uri="s3://finetune/published/run1", digest="sha256:1")
 EVERYTHING: Manifest = {
     "serviceAccountName": "trainer",
     "imagePullSecrets": [{"name": "registry"}],
@@ -85,12 +87,34 @@ def test_pods_with_any_options_are_admitted_by_the_restricted_standard(jobs: Job
     stored = jobs.dry_run(manifest)
     assert stored["spec"] == FineTuneJobSpec.model_validate(manifest["spec"]).to_wire()
     job = parse_resource({**stored, "metadata": {**stored["metadata"], "uid": "uid-1"}})
-    artifact = ArtifactStatus(run="run1", uri="s3://finetune/published/run1", digest="sha256:1")
-    for owner in (training_job(job, "trainer:1"), deployment(job, artifact, "trainer:1")):
+    for owner in (training_job(job, "trainer:1"), deployment(job, ARTIFACT, "trainer:1")):
         head = {"name": "pod", "namespace": NAMESPACE, **owner["spec"]["template"]["metadata"]}
         account = {"serviceAccountName": "default", "serviceAccount": "default", "priorityClassName": None}
         spec = {**owner["spec"]["template"]["spec"], **account, "runtimeClassName": None}
         jobs.dry_run({"apiVersion": "v1", "kind": "Pod", "metadata": head, "spec": spec})
+
+
+def test_a_deployment_with_all_options_stays_as_applied_and_loses_them_with_the_spec(jobs: Jobs):
+    def applied(options: Manifest) -> tuple[Manifest, Manifest]:
+        manifest = finetune_job("job", NAMESPACE, serving={"enabled": True, "replicas": 0, **options})
+        manifest["metadata"]["uid"] = "uid-1"
+        made = deployment(parse_resource(manifest), ARTIFACT, "trainer:1")
+        made["metadata"].pop("ownerReferences")  # Its owner is not stored, so it would be collected as garbage.
+        wanted = stamped(made)
+        return wanted, jobs.apply(wanted, "--server-side")
+
+    plain, _ = applied({})
+    wanted, live = applied(EVERYTHING | {"sharedMemory": "1024Mi", "ephemeralStorage": "1e9"})
+    assert not differs(wanted, live)
+    wanted, live = applied({})
+    assert wanted == plain
+    assert not differs(wanted, live)
+    spec = live["spec"]["template"]["spec"]
+    own = {"containers", "initContainers", "volumes", "securityContext", "enableServiceLinks"}
+    of_the_api_server = {"dnsPolicy", "restartPolicy", "schedulerName", "terminationGracePeriodSeconds"}
+    assert spec.keys() == own | of_the_api_server | {"automountServiceAccountToken"}
+    assert [variable["name"] for variable in spec["containers"][0]["env"]] == ["HOME", "TMPDIR", "OMP_WAIT_POLICY"]
+    jobs.kubectl("delete", "deployment", live["metadata"]["name"])
 
 
 REFUSED: list[tuple[Manifest, str]] = [

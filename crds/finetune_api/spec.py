@@ -43,7 +43,11 @@ class FineTuneJobSpec(TrainingInputs):
     )
     max_retries: int = Field(3, ge=0, le=100, description="Failed pods of a run before it fails; preemptions are free.")
     active_deadline_seconds: int | None = Field(
-        None, ge=1, le=31_536_000, description="Longest time that a run's training may be active, in seconds."
+        None,
+        ge=1,
+        le=31_536_000,
+        description="Longest time that a run's trainers may work, in seconds, over all pods of the run. Waiting for a"
+        " node, a volume or an image is not counted.",
     )
     ttl_seconds_after_finished: int | None = Field(
         None,

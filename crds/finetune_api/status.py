@@ -75,6 +75,12 @@ class RunStatus(ApiModel):
     started_at: Timestamp | None = Field(None, description="When its training Job was created.")
     finished_at: Timestamp | None = Field(None, description="When it succeeded or failed.")
     resumed_from_step: int | None = Field(None, ge=0, description="Checkpoint that the newest pod resumed from.")
+    active_seconds: int | None = Field(
+        None,
+        ge=0,
+        description="Seconds that its trainers worked which have ended, without waiting.",
+    )
+    active_until: Timestamp | None = Field(None, description="When the newest of them ended.")
     lost_job: str | None = Field(
         None,
         max_length=63,

@@ -10,7 +10,14 @@ from finetune_api.handoff import (
     TERMINATION_LOG,
     WORKSPACE_DIRECTORY,
 )
-from finetune_api.keys import ANNOTATION_ASKED, ANNOTATION_LAUNCH, LABEL_COMPONENT, LABEL_PART_OF, Component
+from finetune_api.keys import (
+    ANNOTATION_ASKED,
+    ANNOTATION_DEADLINE,
+    ANNOTATION_LAUNCH,
+    LABEL_COMPONENT,
+    LABEL_PART_OF,
+    Component,
+)
 from finetune_operator.desired.inputs import claims, secrets
 from finetune_operator.desired.metadata import APPLICATION, child, run_name, workspace_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
@@ -25,8 +32,11 @@ PEERS = {LABEL_COMPONENT: Component.TRAINING.value, LABEL_PART_OF: APPLICATION}
 """The training pods of all jobs."""
 
 
-def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
-    """Return the Job of the run that the spec asks for."""
+def training_job(job: FineTuneJob, trainer_image: str, deadline_seconds: int | None = None) -> Manifest:
+    """Return the Job of the run that the spec asks for.
+
+    deadline_seconds: its own deadline at the start; 0 where the run's time is up already.
+    """
     name = run_name(job, job.run_id)
     annotations = {ANNOTATION_LAUNCH: job.launch}
     compute = job.spec.compute
@@ -40,20 +50,27 @@ def training_job(job: FineTuneJob, trainer_image: str) -> Manifest:
             "containers": [trainer_container(job, trainer_image, volumes)],
         },
     }
+    mutable = mutable_fields(job, deadline_seconds)
     spec = {
-        **mutable_fields(job),
+        **mutable,
         "completions": 1,
         "parallelism": 1,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {"rules": pod_failure_rules()},
         "template": template,
     }
-    noted = {**annotations, ANNOTATION_ASKED: asked(mutable_fields(job))}
+    noted = {**annotations, ANNOTATION_ASKED: asked(mutable), **deadline_annotation(job)}
     head = child(job, JOB, name, Component.TRAINING, run_id=job.run_id, annotations=noted)
     return {**head, "spec": {key: value for key, value in spec.items() if value is not None}}
 
 
-def mutable_fields(job: FineTuneJob) -> Manifest:
+def deadline_annotation(job: FineTuneJob) -> dict[str, str]:
+    """Return the annotation by which a Job tells the limit that it keeps; nothing if there is no limit."""
+    limit = job.spec.active_deadline_seconds
+    return {ANNOTATION_DEADLINE: str(limit)} if limit is not None else {}
+
+
+def mutable_fields(job: FineTuneJob, deadline_seconds: int | None) -> Manifest:
     """Return the fields of the Job's spec that a live Job takes over; None means unset.
 
     Its time to live is none of them: it is set only once the status tells how the Job ended.
@@ -61,7 +78,7 @@ def mutable_fields(job: FineTuneJob) -> Manifest:
     return {
         "suspend": job.spec.suspend,
         "backoffLimit": job.spec.max_retries,
-        "activeDeadlineSeconds": job.spec.active_deadline_seconds,
+        "activeDeadlineSeconds": deadline_seconds,
     }
 
 

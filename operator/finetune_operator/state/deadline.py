@@ -1,9 +1,10 @@
 """The one failure that an edit of the spec undoes without a new run: time was up, and there is more of it now."""
 
-from finetune_api.keys import Reason
+from finetune_api.keys import ANNOTATION_DEADLINE, Reason
 from finetune_api.status import Condition
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import annotation_of
 from finetune_operator.state.job_outcome import failed_condition
 
 
@@ -23,8 +24,10 @@ def failed_by_deadline(training_job: Manifest) -> bool:
 
 def has_more_time(job: FineTuneJob, training_job: Manifest) -> bool:
     """Whether a Job's time was up under another limit than today's."""
-    limit = (training_job.get("spec") or {}).get("activeDeadlineSeconds")
-    return failed_by_deadline(training_job) and limit != job.spec.active_deadline_seconds
+    # Older releases left the counting, from the Job's start, to the Job itself.
+    own = (training_job.get("spec") or {}).get("activeDeadlineSeconds")
+    limit = annotation_of(training_job, ANNOTATION_DEADLINE) or str(own)
+    return failed_by_deadline(training_job) and limit != str(job.spec.active_deadline_seconds)
 
 
 def is_overruled(job: FineTuneJob, told: Condition) -> bool:

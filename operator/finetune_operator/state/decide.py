@@ -131,7 +131,8 @@ def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy
     if run.state is not RunState.LAUNCHING:
         return ()
     claim = workspace_claim(job)
-    wanted = [config_map(job), *([claim] if claim else []), training_job(job, policy.trainer_image)]
+    own = training_job(job, policy.trainer_image, 0 if run.active.reaches(job.spec.active_deadline_seconds) else None)
+    wanted = [config_map(job), *([claim] if claim else []), own]
     live = {(found["kind"], name_of(found)): found for found in observed.children}
 
     def is_needed(child: Manifest) -> bool:

@@ -7,13 +7,14 @@ resume a Job, or give it other limits, and that is not undone, but for what must
 import json
 from datetime import datetime
 
-from finetune_api.keys import ANNOTATION_ASKED
+from finetune_api.keys import ANNOTATION_ASKED, ANNOTATION_DEADLINE
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
-from finetune_operator.desired.training_job import asked, mutable_fields
+from finetune_operator.desired.training_job import asked, deadline_annotation, mutable_fields
 from finetune_operator.kinds import Manifest
 from finetune_operator.managed_fields import suspender
 from finetune_operator.manifests import annotation_of, is_deleting
+from finetune_operator.state.active_time import job_deadline
 from finetune_operator.state.attempts import rejections
 from finetune_operator.state.contest import key_of, seconds_held_back
 from finetune_operator.state.job_outcome import outcome
@@ -33,7 +34,9 @@ def job_changes(
     told: the status, which has to tell how a Job ended before it may go.
     """
     staying = [found for found in observed.jobs if not is_deleting(found) and found not in run.stop]
-    merges = [merge for found in staying if (merge := _merge(found, _wished(job, told, run, found)))]
+    pod = run.pod if run.pod not in observed.departed else None
+    wishes = [(found, _wished(job, told, run, found, pod), _limit(job, run, found)) for found in staying]
+    merges = [merge for found, wished, limit in wishes if (merge := _merge(found, wished, limit))]
     pauses = [seconds_held_back(observed.repairs.get(key_of(found.live)), found.wish, now) for found in merges]
     allowed = tuple(merge for merge, pause in zip(merges, pauses, strict=True) if not pause)
     return allowed, min((pause for pause in pauses if pause), default=None)
@@ -47,10 +50,10 @@ def is_suspended_by_others(live: Manifest | None) -> bool:
     return before is not None and not before.get("suspend")
 
 
-def _wished(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest) -> Manifest:
+def _wished(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest, pod: Manifest | None) -> Manifest:
     wished: Manifest = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
-    if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
-        wished |= mutable_fields(job)
+    if _takes_over(run, live):
+        wished |= mutable_fields(job, job_deadline(job.spec.active_deadline_seconds, run.active, live, pod))
         wished["backoffLimit"] = job.spec.max_retries + rejections(run.pods)
     elif live is run.job and run.is_spent:
         # Its pods stay to be looked at.
@@ -58,7 +61,18 @@ def _wished(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest)
     return wished
 
 
-def _merge(live: Manifest, wished: Manifest) -> Merge | None:
+def _takes_over(run: Run, live: Manifest) -> bool:
+    return live is run.job and run.state is RunState.ACTIVE and not outcome(live)
+
+
+def _limit(job: FineTuneJob, run: Run, live: Manifest) -> Manifest:
+    """Return the annotation that a Job's limit is to be told by, if it tells another."""
+    limit = deadline_annotation(job).get(ANNOTATION_DEADLINE)
+    says_so = (annotation_of(live, ANNOTATION_DEADLINE) or None) == limit
+    return {ANNOTATION_DEADLINE: limit} if _takes_over(run, live) and not says_so else {}
+
+
+def _merge(live: Manifest, wished: Manifest, limit: Manifest) -> Merge | None:
     spec = live.get("spec") or {}
     before = _last_asked(live)
     # A Job of a release that kept no record is taken to be as it was asked for.
@@ -66,9 +80,9 @@ def _merge(live: Manifest, wished: Manifest) -> Merge | None:
     due = [field for field, value in wished.items() if known.get(field) != value or (field, value) in INSISTED]
     changes = {field: wished[field] for field in due if spec.get(field) != wished[field]}
     wish = asked({**known, **wished})
-    if not changes and (before is None or wish == asked(before)):
+    if not changes and not limit and (before is None or wish == asked(before)):
         return None
-    annotations = {"metadata": {"annotations": {ANNOTATION_ASKED: wish}}}
+    annotations = {"metadata": {"annotations": {ANNOTATION_ASKED: wish, **limit}}}
     return Merge(live, {**annotations, **({"spec": changes} if changes else {})}, wish, _over(live, changes))
 
 

@@ -120,6 +120,8 @@ def _run_status(
         started_at=started,
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
         resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,
+        active_seconds=run.active.seconds if run.active.until else None,
+        active_until=timestamp(run.active.until) if run.active.until else None,
         lost_job=run.lost_job or (known.lost_job if known else None),
     )
 

@@ -73,6 +73,11 @@ class Observed:
         return self.of_kind(JOB)
 
     @property
+    def training_pods(self) -> list[Manifest]:
+        """The training pods, of whatever run, with those that went since the status was last written."""
+        return [*of_kind(POD, self.departed), *self.pods(Component.TRAINING)]
+
+    @property
     def config_maps(self) -> list[Manifest]:
         """The job files, of whatever run."""
         return self.of_kind(CONFIG_MAP)

@@ -12,9 +12,10 @@ from finetune_api.handoff import TerminationReport
 from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase, Reason
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
-from finetune_operator.kinds import JOB, POD, Manifest
+from finetune_operator.kinds import JOB, Manifest
 from finetune_operator.manifests import annotation_of, controller_of, is_deleting, label_of, name_of, uid_of
 from finetune_operator.state import pods
+from finetune_operator.state.active_time import NO_WORK, ActiveTime, active_time
 from finetune_operator.state.attempts import attempts
 from finetune_operator.state.deadline import has_more_time, is_overruled
 from finetune_operator.state.history import published_before
@@ -45,6 +46,7 @@ class Run:
     job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: what to delete.
     blockers: names of what must be gone before the run's Job may be created. lost_job: uid of a Job that completed
     without a last word, in whose place the run is launched again. lingering: a pod that outlives its trainer.
+    active: the work of its trainers that have ended.
     """
 
     state: RunState
@@ -56,6 +58,7 @@ class Run:
     report: TerminationReport | None = None
     lost_job: str = ""
     lingering: Lingering | None = None
+    active: ActiveTime = NO_WORK
 
     @property
     def is_spent(self) -> bool:
@@ -91,7 +94,8 @@ def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) ->
     state = _state(job, previous, current, own_pods, done=done, blocked=bool(blockers))
     run = Run(state, current, own_pods, (), blockers, artifact, report, lost_job, lingering(own_pods, observed.now))
     stop = [other for other in others if not is_deleting(other)]
-    return replace(run, stop=(*stop, *_superfluous(job, previous, run, observed.now)))
+    stop += _superfluous(job, previous, run, observed.now)
+    return replace(run, stop=tuple(stop), active=active_time(job, previous, observed))
 
 
 def _state(
@@ -216,12 +220,8 @@ def _lost(job: FineTuneJob, previous: FineTuneJobStatus, training_job: Manifest)
     return uid_of(training_job) if lost_before in (None, uid_of(training_job)) else ""
 
 
-def _training_pods(observed: Observed) -> list[Manifest]:
-    return [*of_kind(POD, observed.departed), *observed.pods(Component.TRAINING)]
-
-
 def _pods(training_job: Manifest | None, observed: Observed) -> tuple[Manifest, ...]:
-    return tuple(pods.pods_of(training_job, _training_pods(observed))) if training_job is not None else ()
+    return tuple(pods.pods_of(training_job, observed.training_pods)) if training_job is not None else ()
 
 
 def _orphans(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]:
@@ -229,7 +229,7 @@ def _orphans(job: FineTuneJob, observed: Observed) -> tuple[Manifest, ...]:
     jobs = {uid_of(found) for found in observed.jobs}
     return tuple(
         pod
-        for pod in _training_pods(observed)
+        for pod in observed.training_pods
         if label_of(pod, LABEL_JOB_UID) == job.uid
         and label_of(pod, LABEL_RUN) == job.run_id
         and annotation_of(pod, ANNOTATION_LAUNCH) == job.launch

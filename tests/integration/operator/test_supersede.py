@@ -85,7 +85,12 @@ def test_retries_and_deadline_reach_the_live_job(bench: Workbench) -> None:
         spec = bench.get("jobs")[0]["spec"]
         return [spec.get(name) for name in ("backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")]
 
-    bench.until(fields, lambda found: found == [9, 600, None])
+    # The pod waits, which is not counted.
+    bench.until(fields, lambda found: found == [9, None, None])
+    bench.run_pod(bench.wait_for_pod())
+    _, deadline, _ = bench.until(fields, lambda found: found[1] is not None)
+    assert deadline is not None
+    assert 600 <= deadline < 660
     assert len(bench.get("jobs")) == 1
 
 
@@ -95,7 +100,11 @@ def test_deadline_ends_the_run_and_a_longer_one_resumes_it(bench: Workbench) -> 
     bench.run_pod(first)
     bench.until(lambda: [p for p in bench.get("pods") if p["metadata"].get("deletionTimestamp")], len)
     bench.reap()
-    bench.wait(phase="Failed", reason="DeadlineExceeded")
+    assert bench.wait(phase="Failed", reason="DeadlineExceeded")["run"]["activeSeconds"] >= 3
+    bench.edit("job", activeDeadlineSeconds=2)
+    bench.until(lambda: bench.status().get("message", ""), lambda message: "activeDeadlineSeconds (2)" in message)
+    assert bench.status()["phase"] == "Failed"
+    assert bench.get("pods") == []
     bench.edit("job", activeDeadlineSeconds=3600)
     status = bench.wait(reason="Unschedulable")
     pod = bench.wait_for_pod()

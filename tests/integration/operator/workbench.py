@@ -6,6 +6,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ import pytest
 
 from devcluster import Access, CommandFailed
 from finetune_api.handoff import PROGRESS_PORT, Progress, TerminationReport
+from finetune_operator.manifests import timestamp
 from tests.builders import Manifest, finetune_job
 from tests.integration.operator.operator_process import OperatorProcess
 
@@ -134,7 +136,7 @@ class Workbench:
     def run_pod(self, pod: Manifest, address: str = "127.0.0.9") -> None:
         """Bind the pod and let its trainer run at this address."""
         self.bind(pod)
-        started = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+        started = {"running": {"startedAt": timestamp(datetime.now(UTC))}}
         status = self._container(pod, started)
         ips = [{"ip": address}]
         self.set_status(

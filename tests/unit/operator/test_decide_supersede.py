@@ -144,7 +144,8 @@ def test_fields_that_a_live_job_can_take_over_are_merged_into_it():
     scene.edit(maxRetries=7, activeDeadlineSeconds=100)
     plan = scene.act()
     (change,) = plan.merges
-    assert change.changes["spec"] == {"backoffLimit": 7, "activeDeadlineSeconds": 100}
+    assert change.changes["spec"] == {"backoffLimit": 7}
+    assert change.changes["metadata"]["annotations"]["finetune.dev/active-deadline-seconds"] == "100"
     assert scene.decide().merges == ()
 
 

@@ -48,6 +48,7 @@ class Phase(StrEnum):
     SUCCEEDED = "Succeeded"
     SUSPENDED = "Suspended"
     FAILED = "Failed"
+    TERMINATING = "Terminating"
 
 
 class ConditionType(StrEnum):
@@ -114,5 +115,6 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     SUSPENDED_BY_OTHERS = "SuspendedByOthers"
     NAME_CONFLICT = "NameConflict"
+    HELD_BY_FINALIZER = "HeldByFinalizer"
     INVALID_SPEC = "InvalidSpec"
     DEADLINE_EXCEEDED = "DeadlineExceeded"

@@ -67,7 +67,7 @@ def _milestones(story: Story, milestones: Milestones) -> Iterable[_Draft]:
         if reached is not None:
             yield kind, ConditionStatus.TRUE, reason, reached
         elif milestones.failure is not None:
-            yield kind, ConditionStatus.FALSE, milestones.failure.reason, milestones.failure.message
+            yield kind, ConditionStatus.FALSE, milestones.failure.reason, _why(kind, milestones.failure)
         else:
             yield kind, ConditionStatus.UNKNOWN, story.reason, ""
 
@@ -77,7 +77,15 @@ def _ready(story: Story, milestones: Milestones) -> _Draft:
         return ConditionType.READY, ConditionStatus.TRUE, story.reason, milestones.ready
     if milestones.unserved is not None and milestones.published is None:
         return ConditionType.READY, ConditionStatus.FALSE, milestones.unserved.reason, milestones.unserved.message
-    return ConditionType.READY, ConditionStatus.FALSE, story.reason, story.message
+    message = f"See condition {ConditionType.STALLED}." if story.course is Course.STALLED else story.message
+    return ConditionType.READY, ConditionStatus.FALSE, story.reason, message
+
+
+def _why(kind: ConditionType, failure: Problem) -> str:
+    """Return the words for a milestone that is out of reach: the whole story is told by one of them."""
+    if kind is ConditionType.SUCCEEDED:
+        return failure.message
+    return f"The run failed before this: see condition {ConditionType.SUCCEEDED}."
 
 
 def _dated(draft: _Draft, known: Condition | None, generation: int, now: datetime) -> Condition:

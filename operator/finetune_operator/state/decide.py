@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from finetune_api.keys import ConditionType, Phase, Reason
+from finetune_api.keys import Phase, Reason
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.config_map import config_map
 from finetune_operator.desired.defaults import with_defaults
@@ -14,14 +14,15 @@ from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
-from finetune_operator.state.conditions import Milestones, conditions
 from finetune_operator.state.conflict import conflict_story, goes_by_itself
 from finetune_operator.state.contest import contests, not_held_back
 from finetune_operator.state.custom_code import without_forbidden_code
 from finetune_operator.state.drift import differs, stamped
-from finetune_operator.state.events import notes, story_notes
+from finetune_operator.state.events import notes
+from finetune_operator.state.headline import headline
 from finetune_operator.state.inquiry import inquiries, is_silent
 from finetune_operator.state.job_changes import job_changes
+from finetune_operator.state.leaving import leave
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
@@ -36,13 +37,15 @@ from finetune_operator.state.training_story import run_failure, training_story
 def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     """Return what to do about a FineTuneJob, and the status that says how it stands once that is done."""
     if is_deleting(observed.resource):
-        return Plan()
+        return leave(observed, now)
     observed = replace(observed, now=now)
     previous = previous_status(observed.resource)
     try:
         job = parse_resource(observed.resource)
     except InvalidSpec as error:
-        return _refuse(observed, previous, str(error), now)
+        story = stalled(Problem(Reason.INVALID_SPEC, f"{error}."))
+        wire, told = headline(observed.resource, previous, story, now)
+        return Plan(status=wire, notes=told)
     resolution = resolve(job, previous, observed.sources)
     if resolution.news(previous):
         return _record(observed, previous, resolution)
@@ -212,22 +215,3 @@ def _record(observed: Observed, previous: FineTuneJobStatus, resolution: Resolut
         for source in resolution.news(previous)
     )
     return Plan(status=changed(status, observed.resource), notes=told, look_again_seconds=0.0)
-
-
-def _refuse(observed: Observed, previous: FineTuneJobStatus, message: str, now: datetime) -> Plan:
-    """Report a spec that cannot be read; nothing else changes."""
-    story = stalled(Problem(Reason.INVALID_SPEC, f"{message}."))
-    generation = int(observed.resource["metadata"].get("generation", 0))
-    course = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.READY)
-    fresh = [c for c in conditions(story, Milestones(), previous, generation, now) if c.type in course]
-    kept = [c for c in previous.conditions or () if c.type not in course]
-    update = {
-        "observed_generation": generation,
-        "phase": story.phase,
-        "reason": story.reason,
-        "message": story.message,
-        "conditions": [*fresh, *kept],
-    }
-    status = previous.model_copy(update=update)
-    wire = changed(status, observed.resource)
-    return Plan(status=wire, notes=tuple(story_notes(previous, status, story)) if wire is not None else ())

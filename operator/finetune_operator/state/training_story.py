@@ -15,6 +15,7 @@ from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import job_failure, last_failure
 from finetune_operator.state.job_changes import is_suspended_by_others
 from finetune_operator.state.job_outcome import outcome
+from finetune_operator.state.leaving import held_back
 from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import pod_problem, starting_words
@@ -92,6 +93,10 @@ def _stopping(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed:
         lost = lost_node(pod, observed.now)
         if lost is not None:
             return hindered(Phase.PENDING, lost)
+    for found in observed.jobs:
+        held = held_back(found)
+        if held is not None:
+            return hindered(Phase.PENDING, held)
     waits = ", ".join(run.blockers) or (name_of(run.job) if run.job else "")
     return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, f"Waiting until what ran before is gone: {waits}.")
 

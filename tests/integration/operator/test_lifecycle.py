@@ -183,3 +183,17 @@ def test_job_deleted_while_it_runs_is_made_again(bench: Workbench) -> None:
     bench.reap()
     bench.until(lambda: bench.get("jobs"), len)
     assert bench.get("jobs")[0]["metadata"]["uid"] != job["metadata"]["uid"]
+
+
+def test_deleted_resource_that_a_finalizer_keeps_stops_working(bench: Workbench) -> None:
+    bench.submit()
+    bench.run_pod(bench.wait_for_pod())
+    bench.wait(phase="Training")
+    keep = '{"metadata":{"finalizers":["example.com/backup"]}}'
+    bench.kubectl("patch", "ftj", "job", "--type=merge", "-p", keep)
+    bench.kubectl("delete", "ftj", "job", "--wait=false")
+    assert "example.com/backup" in bench.wait(phase="Terminating", reason="HeldByFinalizer")["message"]
+    bench.reap()
+    bench.until(lambda: [*bench.get("jobs"), *bench.get("pods")], lambda left: not left)
+    bench.kubectl("patch", "ftj", "job", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    bench.until(lambda: bench.get("ftj"), lambda left: not left)

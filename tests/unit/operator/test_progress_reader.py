@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 from aiohttp import web
@@ -40,10 +41,12 @@ async def parts(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[bytes]]:
     await runner.cleanup()
 
 
-async def read() -> Progress | None:
-    board = ProgressBoard(0.02, lambda _: None)
+async def read(patience_seconds: float) -> Progress | None:
+    news = asyncio.Event()
+    board = ProgressBoard(0.02, lambda _: news.set())
     board.watch(KEY, ProgressTarget("pod", "127.0.0.1", "run"))
-    await asyncio.sleep(0.3)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(news.wait(), patience_seconds)
     found = board.newest(KEY)
     await board.close()
     return found[1] if found else None
@@ -52,10 +55,10 @@ async def read() -> Progress | None:
 async def test_answer_that_comes_in_parts_is_read_to_its_end(parts: list[bytes]) -> None:
     content = json.dumps(SAID.to_wire()).encode()
     parts += [content[start : start + 500] for start in range(0, len(content), 500)]
-    assert await read() == SAID
+    assert await read(10) == SAID
 
 
 async def test_endless_answer_is_given_up(parts: list[bytes]) -> None:
     content = json.dumps({**SAID.to_wire(), "more": "x" * progress_module.MAX_ANSWER_BYTES}).encode()
     parts += [content]
-    assert await read() is None
+    assert await read(0.5) is None

@@ -1,0 +1,33 @@
+"""A status that keeps all that it tells but the headline."""
+
+from datetime import datetime
+
+from finetune_api.keys import ConditionType
+from finetune_api.status import FineTuneJobStatus
+from finetune_operator.kinds import Manifest
+from finetune_operator.state.conditions import Milestones, conditions, fitting
+from finetune_operator.state.events import story_notes
+from finetune_operator.state.next_status import changed
+from finetune_operator.state.plan import Note
+from finetune_operator.state.story import Story
+
+_COURSE = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.READY)
+
+
+def headline(
+    resource: Manifest, previous: FineTuneJobStatus, story: Story, now: datetime
+) -> tuple[Manifest | None, tuple[Note, ...]]:
+    """Return the status under another headline, None if it is that already, and the Events that tell of it."""
+    generation = int(resource["metadata"].get("generation", 0))
+    fresh = [c for c in conditions(story, Milestones(), previous, generation, now) if c.type in _COURSE]
+    kept = [c for c in previous.conditions or () if c.type not in _COURSE]
+    update = {
+        "observed_generation": generation,
+        "phase": story.phase,
+        "reason": story.reason,
+        "message": fitting(story.message),
+        "conditions": [*fresh, *kept],
+    }
+    status = previous.model_copy(update=update)
+    wire = changed(status, resource)
+    return wire, tuple(story_notes(previous, status, story)) if wire is not None else ()

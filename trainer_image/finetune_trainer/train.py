@@ -26,6 +26,7 @@ from finetune_trainer.records import DataRecord, MergeRecord, ModelRecord, Token
 from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.chat import holds_chat
+from finetune_trainer.tasks.instructions import asking_notes
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
 from finetune_trainer.workspace import Workspace
 
@@ -83,7 +84,8 @@ class Training:
         with HeldRows(rows, self.request.dataset, "train").named(self.recipe, loaded, length):
             encoded = encode_rows(self.recipe, rows, loaded, length, self.workspace.encoded)
         self._check_held_out(loaded, data)
-        for words in (*loaded.notes, *(loaded.chat_notes if holds_chat(rows[0]) else ())):
+        notes = (*asking_notes(rows[0], loaded.tokenizer), *(loaded.chat_notes if holds_chat(rows[0]) else ()))
+        for words in (*loaded.notes, *notes):
             self.board.warn(words)
         warn_of_truncation(self.board, self.request, encoded.counts)
         return encoded

@@ -16,16 +16,21 @@ RECOGNISED: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
     "instruction and output": (
         "SFT",
         {"instruction": "Say it.", "output": "It."},
-        {"prompt": "Say it.", "completion": "It."},
+        {"prompt": {"instruction": "Say it."}, "completion": "It."},
         ["column prompt is taken from instruction", "column completion is taken from output"],
     ),
     "instruction with an input": (
         "SFT",
         {"instruction": "Translate.", "input": "Haus", "output": "house"},
-        {"prompt": "Translate.\n\nHaus", "completion": "house"},
+        {"prompt": {"instruction": "Translate.", "context": "Haus"}, "completion": "house"},
         ["column prompt is taken from instruction, and input below it where there is one"],
     ),
-    "question and answer": ("SFT", {"question": "Why?", "answer": "So."}, {"prompt": "Why?", "completion": "So."}, []),
+    "question and answer": (
+        "SFT",
+        {"question": "Why?", "answer": "So."},
+        {"prompt": {"instruction": "Why?"}, "completion": "So."},
+        [],
+    ),
     "conversations with from and value": (
         "SFT",
         {"conversations": SHARE_GPT},
@@ -48,7 +53,7 @@ RECOGNISED: dict[str, tuple[str, dict[str, Any], dict[str, Any], list[str]]] = {
     "a preference": (
         "DPO",
         {"question": "Why?", "chosen": "So.", "rejected": "No."},
-        {"prompt": "Why?", "chosen": "So.", "rejected": "No."},
+        {"prompt": {"instruction": "Why?"}, "chosen": "So.", "rejected": "No."},
         ["column prompt is taken from question"],
     ),
     "named entities": (

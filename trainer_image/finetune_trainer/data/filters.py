@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from finetune_api.filters import Condition, FilterOperator
-from finetune_trainer.data.class_names import Nameless
+from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.data.columns import NamedRow
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import listed
@@ -33,16 +33,11 @@ class RowFilter:
         return all(_meets(condition, test, values, all_have) for condition, test in self._tests)
 
 
-def is_blank(value: Any) -> bool:
-    """Tell whether there is nothing: no value, no class, or a text of spaces."""
-    return value is None or isinstance(value, Nameless) or (isinstance(value, str) and not value.strip())
-
-
 def _meets(condition: Condition, test: Test, values: NamedRow, all_have: bool) -> bool:
     if all_have and condition.column not in values:
         expected = f"a column that {FIELD} names; there are {listed(values)}"
         raise MissingColumnError(condition.column, "no such column", expected)
-    return test(values.unread(condition.column) if condition.column in values else None)
+    return test(values.raw(condition.column) if condition.column in values else None)
 
 
 def _test_of(condition: Condition) -> Test:

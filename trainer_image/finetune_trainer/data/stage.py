@@ -10,14 +10,16 @@ from typing import Any, Protocol
 
 from finetune_api.data_files import DataFiles, DataFormat
 from finetune_api.dataset import DatasetSpec
+from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.data.columns import ColumnNames
 from finetune_trainer.data.files import DataFile, GetAccess, fetch_files, field_of
-from finetune_trainer.data.filters import RowFilter, is_blank
+from finetune_trainer.data.filters import RowFilter
 from finetune_trainer.data.label_balance import balance_warnings, label_counts
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show
 from finetune_trainer.data.reading import RawRow, read_rows, unit_of
 from finetune_trainer.data.rows import Row, RowWriter, StoredRows
 from finetune_trainer.data.split import hold_out, shuffled
+from finetune_trainer.data.unread import Unread
 from finetune_trainer.log import say
 from finetune_trainer.records import DataRecord, Labels, RowCounts
 from finetune_trainer.workspace import Workspace
@@ -63,7 +65,9 @@ class _Preparation:
     def run(self) -> DataRecord:
         """Take the data from files to a record."""
         rows, problems = self._checked("train", self.spec.train, "rows")
+        told = len(problems.warnings)
         self.labels = self.rules.labels_of(rows, problems)
+        self.warnings += problems.warnings[told:]
         train = shuffled(len(rows), self.spec.limit, self.spec.seed)
         wished = self.spec.evaluation
         if wished.uris:
@@ -117,13 +121,14 @@ class _Preparation:
         many = f"{', '.join(wanted.uris)} ({len(fetched.files)} files)"
         problems = Problems(fetched.files[0].uri if len(fetched.files) == 1 else many, field_of(wanted, block))
         seen: Counter[str] = Counter()
+        self._names.unread = Unread()
         files = [(file.uri, unit_of(file.data_format)) for file in fetched.files]
         with RowWriter(self._stored(name), files) as writer:
             for index, file in enumerate(fetched.files):
                 for raw, row in self._parsed(file, wanted, problems, seen):
                     _append(writer, row, index, raw, problems)
         problems.leave()
-        self.warnings += problems.warnings
+        self.warnings += [*problems.warnings, *self._names.unread.warnings(block)]
         problems.fail_if_any(writer.count + problems.count)
         dropped = f" that are used ({seen['filtered']} filtered out, {seen['blank']} blank)" if seen.total() else ""
         if not writer.count:

@@ -3,6 +3,7 @@
 from string import Formatter
 from typing import Any
 
+from finetune_trainer.data.columns import NamedRow
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.errors import BadSpec
 
@@ -34,7 +35,7 @@ class Template:
 def _as_text(values: dict[str, Any], column: str) -> str:
     if column not in values:
         raise MissingColumnError(column, "no such column", f"a column that {FIELD} names; there are {listed(values)}")
-    value = values[column]
+    value = values.plain(column) if isinstance(values, NamedRow) else values[column]
     if isinstance(value, str | int | float):
         return str(value)
     raise RowError(column, show(value), "text or a number")

@@ -1,7 +1,7 @@
 """Which tokens of a chat are the assistant's."""
 
 from functools import lru_cache
-from itertools import takewhile
+from itertools import accumulate, compress, pairwise, takewhile
 from typing import Any
 
 from finetune_trainer.errors import BadSpec
@@ -15,8 +15,12 @@ REMEDY = (
 )
 
 
-def assistant_tokens(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
+def assistant_tokens(
+    messages: list[Message], tokenizer: Any, tools: Tools | None, taught: list[bool] | None = None
+) -> tuple[list[int], list[bool]]:
     """Return the chat in token ids, and for each token whether the assistant says it.
+
+    `taught` tells for each of the assistant's messages whether its tokens are among these; all are where it is None.
 
     These are the tokens between the generation markers of the model's template, or of the training template that TRL
     has for it. Without either, a turn is what the template adds to the chat before it (up to where the assistant
@@ -29,8 +33,9 @@ def assistant_tokens(messages: list[Message], tokenizer: Any, tools: Tools | Non
         options = {"tokenize": True, "return_dict": True, "return_assistant_tokens_mask": True}
         encoded = apply_template(messages, tokenizer, tools, chat_template=marked, **options)
         ids, said = encoded["input_ids"], [bool(bit) for bit in encoded["assistant_masks"]]
+        said = _only_taught(said, taught) if taught else said
     else:
-        ids, said = _by_growth(messages, tokenizer, tools)
+        ids, said = _by_growth(messages, tokenizer, tools, taught)
     if not any(said):
         raise BadSpec(f"the chat template marks no token as the assistant's; {REMEDY}", FIELD)
     return ids, said
@@ -51,15 +56,24 @@ def _marked(template: str, tokenizer: Any) -> str | None:
     return marked
 
 
-def _by_growth(messages: list[Message], tokenizer: Any, tools: Tools | None) -> tuple[list[int], list[bool]]:
+def _only_taught(said: list[bool], taught: list[bool]) -> list[bool]:
+    """Return the marks of the turns that are taught: each turn's tokens are in one piece. Raises BadSpec if not."""
+    turns = list(accumulate(now and not before for before, now in pairwise([False, *said])))
+    if turns[-1] != len(taught):
+        words = f"the chat template marks {turns[-1]} turns where the chat has {len(taught)} messages of the assistant"
+        raise BadSpec(f"{words}, so that those with a weight of 0 cannot be told; {REMEDY}", FIELD)
+    return [mark and taught[turn - 1] for mark, turn in zip(said, turns, strict=True)]
+
+
+def _by_growth(
+    messages: list[Message], tokenizer: Any, tools: Tools | None, taught: list[bool] | None
+) -> tuple[list[int], list[bool]]:
     if not tokenizer.is_fast:
         raise BadSpec(f"the model's tokenizer has no fast form, which tells where turns lie; {REMEDY}", FIELD)
     text = apply_template(messages, tokenizer, tools, tokenize=False)
-    turns = [
-        _turn(messages, index, text, tokenizer, tools)
-        for index, message in enumerate(messages)
-        if message["role"] == "assistant"
-    ]
+    spoken = [index for index, message in enumerate(messages) if message["role"] == "assistant"]
+    learnt = compress(spoken, taught) if taught else spoken
+    turns = [_turn(messages, index, text, tokenizer, tools) for index in learnt]
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     said = [_within(offsets, turns) for offsets in encoded["offset_mapping"]]
     return encoded["input_ids"], said

@@ -14,7 +14,7 @@ from finetune_trainer.tasks.tools import Tools, checked_calls
 MODEL_FIELD = "spec.model.source"
 ROLES = ("system", "user", "assistant", "tool")
 
-KEPT = ("name", "tool_call_id", "reasoning_content")
+KEPT = ("name", "tool_call_id", "reasoning_content", "thinking")
 """What a message may tell beside role, content and tool_calls; templates read what they know of it."""
 TEMPLATE_FIELD = "spec.sft.chatTemplate"
 
@@ -58,8 +58,8 @@ def last_reply(messages: list[Message]) -> str | None:
 
 
 def holds_chat(row: dict[str, Any]) -> bool:
-    """Tell whether a row in plain form is a chat, or has one as its prompt."""
-    return "messages" in row or isinstance(row.get("prompt"), list)
+    """Tell whether a row in plain form is a chat, or has one as its prompt; of an instruction a template makes one."""
+    return "messages" in row or isinstance(row.get("prompt"), list | dict)
 
 
 def chat_ids(messages: list[Message], tokenizer: Any, tools: Tools | None = None, **options: Any) -> list[int]:

@@ -10,7 +10,8 @@ from finetune_api.dataset import Columns
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import Template, listed
 from finetune_trainer.tasks.chat import checked_messages, checked_turns
-from finetune_trainer.tasks.preference_rows import check_answer, prompt_turns
+from finetune_trainer.tasks.preference_rows import check_answer
+from finetune_trainer.tasks.prompt_column import prompt_of, prompt_turns
 from finetune_trainer.tasks.text_column import required_text
 
 Row = dict[str, Any]
@@ -27,13 +28,16 @@ def judged_row(values: dict[str, Any], columns: Columns, template: Template | No
         chat = checked_messages(values[columns.messages], columns.messages)
         row: Row = {"prompt": chat[:-1], "completion": chat[-1:]}
     elif isinstance(values.get(columns.completion), list):
-        prompt = prompt_turns(values, columns, template)
+        turns = prompt_turns(values, columns, template)
         answer = checked_turns(values[columns.completion], columns.completion)
-        check_answer(prompt, answer, columns.completion)
-        row = {"prompt": prompt, "completion": answer}
+        check_answer(turns, answer, columns.completion)
+        row = {"prompt": turns, "completion": answer}
     else:
-        text = template.fill(values) if template else required_text(values, columns.prompt, "prompt")
-        row = {"prompt": text, "completion": required_text(values, columns.completion, "completion")}
+        completion: Any = required_text(values, columns.completion, "completion")
+        prompt = prompt_of(values, columns, template)
+        if isinstance(prompt, list):
+            completion = [{"role": "assistant", "content": completion}]
+        row = {"prompt": prompt, "completion": completion}
     return {**row, "label": _mark(values, columns.label)}
 
 

@@ -18,11 +18,11 @@ from finetune_trainer.tasks.chat import checked_turns, without_last_reply
 from finetune_trainer.tasks.completions import Completed, Ids, Sampling, complete_all
 from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.language_modeling import load_causal
-from finetune_trainer.tasks.prompts import Turns, prompt_ids
+from finetune_trainer.tasks.prompt_column import prompt_of
+from finetune_trainer.tasks.prompts import Prompt, last_words, prompt_ids, prompt_like, turns_of
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row
 from finetune_trainer.tasks.reference import Reference
 from finetune_trainer.tasks.rewards import Rewards, Scores, answer_columns, expected_column
-from finetune_trainer.tasks.text_column import required_text
 
 SAMPLES = 3
 
@@ -57,7 +57,8 @@ class PolicyRecipe(Recipe):
     def encode(self, rows: list[Row], loaded: Loaded, max_length: int) -> list[Row]:
         """Add the prompts' token ids; rows whose prompts leave no room for a whole completion are left out."""
         room = self._room(loaded, max_length)
-        encoded = [{**row, "prompt_ids": prompt_ids(row["prompt"], loaded.tokenizer)} for row in rows]
+        asked = [{**row, "prompt": turns_of(row["prompt"], loaded.tokenizer)} for row in rows]
+        encoded = [{**row, "prompt_ids": prompt_ids(row["prompt"], loaded.tokenizer)} for row in asked]
         return [row for row in encoded if len(row["prompt_ids"]) <= room]
 
     def evaluate(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> Evaluation:
@@ -103,12 +104,10 @@ class PolicyRecipe(Recipe):
         plan = LoadPlan(dtype, self.request.training.seed)
         return Reference(model, lambda: load_causal(models["model"], plan).model.to(device.name))
 
-    def _prompt(self, values: dict[str, Any]) -> Turns:
+    def _prompt(self, values: dict[str, Any]) -> Prompt:
         columns = self.columns
-        if self.template:
-            return self.template.fill(values)
-        if columns.messages not in values:
-            return required_text(values, columns.prompt, "prompt")
+        if self.template or columns.messages not in values:
+            return prompt_of(values, columns, self.template)
         turns = without_last_reply(checked_turns(values[columns.messages], columns.messages))
         if not turns or turns[-1]["role"] == "assistant":
             raise RowError(columns.messages, show(values[columns.messages]), "a chat with a message to reply to")
@@ -140,7 +139,7 @@ class PolicyRecipe(Recipe):
         """Complete the prompts that the spec names; they have no answers, and so no rewards."""
         wished, samples = self.request.evaluation.sample_prompts or [], []
         for prompt in wished:
-            turns = [{"role": "user", "content": prompt}] if isinstance(encoded[0]["prompt"], list) else prompt
+            turns = prompt_like(encoded[0]["prompt"], prompt)
             with plan.device.autocast():
                 output = complete(loaded, prompt_ids(turns, loaded.tokenizer), self.completion_length)
             samples.append(Sample(prompt, None, output))
@@ -195,14 +194,10 @@ def _samples(rows: list[Row], texts: list[str], scores: Scores, expected: str | 
     """Show the first completions, each with its reward."""
     shown = list(zip(rows, texts, scores.total, strict=True))[:SAMPLES]
     return tuple(
-        Sample(_last_words(row["prompt"]), row["answers"][expected] if expected else None, _rewarded(text, reward))
+        Sample(last_words(row["prompt"]), row["answers"][expected] if expected else None, _rewarded(text, reward))
         for row, text, reward in shown
     )
 
 
 def _rewarded(text: str, reward: float) -> str:
     return f"{text.strip()}\n(reward {reward:.4g})"
-
-
-def _last_words(prompt: Turns) -> str:
-    return prompt if isinstance(prompt, str) else str(prompt[-1]["content"])

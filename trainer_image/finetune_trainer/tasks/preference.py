@@ -13,7 +13,7 @@ from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.generation import complete
 from finetune_trainer.tasks.language_modeling import load_causal
 from finetune_trainer.tasks.preference_rows import preference_row
-from finetune_trainer.tasks.prompts import Turns, prompt_and_completion_ids, prompt_ids
+from finetune_trainer.tasks.prompts import last_words, prompt_and_completion_ids, prompt_ids, prompt_like
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
 
 SAMPLES = 3
@@ -80,8 +80,7 @@ class PreferenceRecipe(Recipe):
 
     def _samples(self, loaded: Loaded, rows: list[Row], plan: EvaluationPlan) -> tuple[Sample, ...]:
         """Let the model complete the spec's prompts, or the first ones that are held out."""
-        chats = isinstance(rows[0]["prompt"], list)
-        wished = [[{"role": "user", "content": prompt}] if chats else prompt for prompt in self._sample_prompts]
+        wished = [prompt_like(rows[0]["prompt"], prompt) for prompt in self._sample_prompts]
         shown = [{"prompt": prompt} for prompt in wished] or [row for row in rows if row.get("label", True)][:SAMPLES]
         return tuple(self._sample(loaded, row, plan) for row in shown)
 
@@ -89,7 +88,7 @@ class PreferenceRecipe(Recipe):
         with plan.device.autocast():
             output = complete(loaded, prompt_ids(row["prompt"], loaded.tokenizer), self._max_new_tokens)
         answer = row.get(self.answers[0])
-        return Sample(_last_text(row["prompt"]), None if answer is None else _last_text(answer), output)
+        return Sample(last_words(row["prompt"]), None if answer is None else last_words(answer), output)
 
 
 class PairRecipe(PreferenceRecipe):
@@ -147,8 +146,3 @@ def second_model(parts: TrainerParts, tuning: TuningSpec, seed: int) -> Any:
     if REFERENCE not in parts.models and adapter is not None and not adapter.changes_base:
         return None
     return load_reference(parts.models, parts.loaded, seed).model
-
-
-def _last_text(turns: Turns) -> str:
-    """Return a text, or the last message's."""
-    return turns if isinstance(turns, str) else str(turns[-1]["content"])

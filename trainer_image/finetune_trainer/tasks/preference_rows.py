@@ -10,6 +10,7 @@ from finetune_api.dataset import Columns
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import Template, listed
 from finetune_trainer.tasks.chat import Message, checked_turns
+from finetune_trainer.tasks.prompt_column import prompt_of, prompt_turns
 from finetune_trainer.tasks.text_column import required_text
 
 Row = dict[str, Any]
@@ -43,12 +44,9 @@ def _value(values: dict[str, Any], column: str, field: str) -> Any:
 
 
 def _texts(values: dict[str, Any], columns: Columns, template: Template | None) -> Row:
-    if template:
-        prompt = template.fill(values)
-    elif isinstance(values.get(columns.prompt), list):
+    if template is None and isinstance(values.get(columns.prompt), list):
         raise RowError(columns.prompt, "messages", f"a text, as in column {columns.chosen!r}")
-    else:
-        prompt = required_text(values, columns.prompt, "prompt") if values.get(columns.prompt) else ""
+    prompt = prompt_of(values, columns, template) if template or values.get(columns.prompt) else ""
     return {
         "prompt": prompt,
         "chosen": required_text(values, columns.chosen, "chosen"),
@@ -67,14 +65,6 @@ def _chats(values: dict[str, Any], columns: Columns, template: Template | None) 
     for answer, column in ((chosen, columns.chosen), (rejected, columns.rejected)):
         check_answer(prompt, answer, column)
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-
-
-def prompt_turns(values: dict[str, Any], columns: Columns, template: Template | None) -> list[Message]:
-    """Return the prompt's messages; a prompt that is text is the user's only message."""
-    if template is None and isinstance(values.get(columns.prompt), list):
-        return checked_turns(values[columns.prompt], columns.prompt)
-    text = template.fill(values) if template else required_text(values, columns.prompt, "prompt")
-    return [{"role": "user", "content": text}]
 
 
 def _shared_turns(chosen: list[Message], rejected: list[Message]) -> int:

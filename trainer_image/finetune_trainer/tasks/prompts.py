@@ -1,12 +1,37 @@
-"""Prompts with what follows them, as texts or as chats, in token ids."""
+"""Prompts with what follows them, as texts, chats or instructions, in token ids."""
 
 from typing import Any
 
+from finetune_trainer.data.instructions import Instruction
 from finetune_trainer.tasks.chat import Message, chat_ids
+from finetune_trainer.tasks.instructions import as_chat, as_text
 from finetune_trainer.tasks.prompt_tokens import prompt_tokens
 from finetune_trainer.tasks.tools import Tools
 
 Turns = str | list[Message]
+Prompt = Turns | Instruction
+"""A prompt as rows have it. What an instruction becomes depends on the model."""
+
+
+def turns_of(prompt: Prompt, tokenizer: Any) -> Turns:
+    """Return what the model is asked: for an instruction a chat, if the model has a template, else the stated text."""
+    if not isinstance(prompt, dict):
+        return prompt
+    return as_chat(prompt) if tokenizer.chat_template else as_text(prompt)
+
+
+def prompt_like(example: Prompt, text: str) -> Prompt:
+    """Return a prompt of one's own in the form of another one: a text, a chat, or an instruction."""
+    if isinstance(example, dict):
+        return {"instruction": text}
+    return [{"role": "user", "content": text}] if isinstance(example, list) else text
+
+
+def last_words(prompt: Prompt) -> str:
+    """Return what is said last in a prompt or an answer, for people."""
+    if isinstance(prompt, dict):
+        return str(as_chat(prompt)[-1]["content"])
+    return prompt if isinstance(prompt, str) else str(prompt[-1].get("content") or "")
 
 
 def text_ids(text: str, tokenizer: Any) -> list[int]:
@@ -17,31 +42,37 @@ def text_ids(text: str, tokenizer: Any) -> list[int]:
     return [*ids, tokenizer.eos_token_id]
 
 
-def prompt_ids(prompt: Turns, tokenizer: Any, tools: Tools | None = None) -> list[int]:
+def prompt_ids(prompt: Prompt, tokenizer: Any, tools: Tools | None = None) -> list[int]:
     """Return a prompt in token ids: a text as it is, a chat up to where the assistant's turn begins.
 
     Raises BadSpec and BadData as `chat_ids`.
     """
-    if isinstance(prompt, list):
-        return chat_ids(prompt, tokenizer, tools, add_generation_prompt=True)
-    return prompt_tokens(prompt, tokenizer)
+    turns = turns_of(prompt, tokenizer)
+    if isinstance(turns, list):
+        return chat_ids(turns, tokenizer, tools, add_generation_prompt=True)
+    return prompt_tokens(turns, tokenizer)
 
 
 def prompt_and_completion_ids(
-    prompt: Turns, completion: Turns, tokenizer: Any, tools: Tools | None = None
+    prompt: Prompt, completion: Turns, tokenizer: Any, tools: Tools | None = None
 ) -> tuple[list[int], list[int]]:
     """Return the token ids of both parts; together they are those of the whole, end token included.
 
     Where the prompt's last tokens merge with the completion's first ones, they belong to the completion.
-    `prompt` and `completion` are two texts or two lists of messages. Raises BadSpec and BadData as `chat_ids`.
+    A completion in words ends a chat as the assistant's. Raises BadSpec and BadData as `chat_ids`.
     """
-    alone = prompt_ids(prompt, tokenizer, tools)
-    if isinstance(prompt, list) and isinstance(completion, list):
-        whole = chat_ids([*prompt, *completion], tokenizer, tools)
-    else:
-        whole = text_ids(f"{prompt}{completion}", tokenizer)
-    shared = _common_prefix(alone, whole)
-    return whole[:shared], whole[shared:]
+    turns = turns_of(prompt, tokenizer)
+    alone, both = prompt_ids(turns, tokenizer, tools), whole(turns, completion)
+    ids = text_ids(both, tokenizer) if isinstance(both, str) else chat_ids(both, tokenizer, tools)
+    shared = _common_prefix(alone, ids)
+    return ids[:shared], ids[shared:]
+
+
+def whole(prompt: Turns, answer: Turns) -> Turns:
+    """Return the prompt and, right after it, the answer; an answer in words ends a chat."""
+    if isinstance(prompt, str):
+        return prompt + answer if isinstance(answer, str) else [{"role": "user", "content": prompt}, *answer]
+    return [*prompt, {"role": "assistant", "content": answer}] if isinstance(answer, str) else [*prompt, *answer]
 
 
 def _common_prefix(left: list[int], right: list[int]) -> int:

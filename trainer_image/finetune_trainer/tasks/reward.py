@@ -11,9 +11,9 @@ from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
 from finetune_trainer.tasks.preference_rows import preference_row
-from finetune_trainer.tasks.prompts import Turns
+from finetune_trainer.tasks.prompts import last_words, turns_of, whole
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.reward_scoring import all_rewards, load_reward_model, reward_ids, whole
+from finetune_trainer.tasks.reward_scoring import all_rewards, load_reward_model, reward_ids
 from finetune_trainer.tasks.shortening import shortened
 
 SAMPLES = 3
@@ -107,7 +107,8 @@ class Reward(Recipe):
 
 
 def _encode_row(row: Row, tokenizer: Any, length: int) -> Row:
-    both = [reward_ids(whole(row["prompt"], row[answer]), tokenizer) for answer in ("chosen", "rejected")]
+    prompt = turns_of(row["prompt"], tokenizer)
+    both = [reward_ids(whole(prompt, row[answer]), tokenizer) for answer in ("chosen", "rejected")]
     cut = sum(max(0, len(ids) - length) for ids in both)
     chosen, rejected = (shortened(ids, length) for ids in both)
     encoded = {"chosen_ids": chosen, "rejected_ids": rejected, "truncated_tokens": cut}
@@ -127,10 +128,6 @@ def _number(value: Any, column: str) -> float:
 
 def _sample(row: Row, chosen: float, rejected: float) -> Sample:
     """Show both answers as A and B, and which one the model prefers by which rewards."""
-    text = f"{_words(row['prompt'])}\nA: {_words(row['chosen'])}\nB: {_words(row['rejected'])}"
+    asked, one, other = (last_words(row[name]).strip() for name in ("prompt", "chosen", "rejected"))
+    text = f"{asked}\nA: {one}\nB: {other}"
     return Sample(text, "A", f"{'A' if chosen > rejected else 'B'} (A {chosen:.2f}, B {rejected:.2f})")
-
-
-def _words(text: Turns) -> str:
-    """Return the text, or the last message of several."""
-    return text.strip() if isinstance(text, str) else text[-1]["content"]

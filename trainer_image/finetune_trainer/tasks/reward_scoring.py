@@ -11,18 +11,11 @@ from finetune_trainer.errors import BadSpec
 from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.tasks.chat import chat_ids
-from finetune_trainer.tasks.prompts import Turns, text_ids
+from finetune_trainer.tasks.prompts import Turns, text_ids, whole
 from finetune_trainer.tasks.shortening import shortened
 
 LABEL = "reward"
 MODEL_FIELD = "spec.model.source"
-
-
-def whole(prompt: Turns, answer: Turns) -> Turns:
-    """Return what is scored: the prompt and, right after it, the answer; an answer in words ends a chat."""
-    if isinstance(prompt, str):
-        return prompt + answer if isinstance(answer, str) else [{"role": "user", "content": prompt}, *answer]
-    return [*prompt, {"role": "assistant", "content": answer}] if isinstance(answer, str) else [*prompt, *answer]
 
 
 def reward_ids(text: Turns, tokenizer: Any) -> list[int]:

@@ -1,10 +1,18 @@
 """`spec.serving`: the inference Deployment."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.compute import PodPlacement
+from finetune_api.compute import ImageName, PodPlacement
+
+
+class ServingStrategy(StrEnum):
+    """How serving pods are replaced."""
+
+    ROLLING_UPDATE = "RollingUpdate"
+    RECREATE = "Recreate"
 
 
 class ServingSpec(PodPlacement):
@@ -17,3 +25,13 @@ class ServingSpec(PodPlacement):
         " not served until this is removed.",
     )
     replicas: int = Field(1, ge=0, le=1000, description="Serving pods. `kubectl scale` changes this field.")
+    strategy: ServingStrategy = Field(
+        ServingStrategy.ROLLING_UPDATE,
+        description="RollingUpdate: pods are stopped only when their successors, or those of the new model, are ready,"
+        " which takes room for one more. Recreate: they are stopped first, for clusters without that room; nothing"
+        " answers meanwhile, and not again before the new pods are ready.",
+    )
+    image: ImageName | None = Field(
+        None,
+        description="Image to serve with instead of status.artifact.image, the one that trained the model.",
+    )

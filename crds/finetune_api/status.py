@@ -97,6 +97,9 @@ class ArtifactStatus(ApiModel):
     digest: str = Field(max_length=128, description="sha256 digest of the files.")
     size_bytes: int | None = Field(None, ge=0, description="Size of the files.")
     base_revision: str | None = Field(None, max_length=128, description="Revision of the base model.")
+    image: str | None = Field(
+        None, max_length=512, description="Image that serves it, unless spec.serving.image names another."
+    )
 
 
 class PublishedRun(ArtifactStatus):

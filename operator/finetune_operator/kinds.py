@@ -37,11 +37,12 @@ CONFIG_MAP = Kind("", "v1", "configmaps", "ConfigMap")
 CLAIM = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
 DEPLOYMENT = Kind("apps", "v1", "deployments", "Deployment")
 SERVICE = Kind("", "v1", "services", "Service")
+DISRUPTION_BUDGET = Kind("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget")
 CORE_EVENT = Kind("", "v1", "events", "Event")
 EVENT = Kind("events.k8s.io", "v1", "events", "Event")
 LEASE = Kind("coordination.k8s.io", "v1", "leases", "Lease")
 
-CHILDREN = (CONFIG_MAP, CLAIM, JOB, POD, DEPLOYMENT, SERVICE)
+CHILDREN = (CONFIG_MAP, CLAIM, JOB, POD, DEPLOYMENT, SERVICE, DISRUPTION_BUDGET)
 """Kinds that belong to a FineTuneJob; watched by the managed-by label."""
 
 _BY_NAME = {(kind.api_version, kind.kind): kind for kind in (FINETUNE_JOB, *CHILDREN, EVENT, LEASE)}

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune_api.keys import MANAGED_BY
-from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, SERVICE, Manifest, kind_of
+from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, DISRUPTION_BUDGET, JOB, SERVICE, Manifest, kind_of
 
-RECORDED = (CONFIG_MAP, DEPLOYMENT, SERVICE)
+RECORDED = (CONFIG_MAP, DEPLOYMENT, SERVICE, DISRUPTION_BUDGET)
 """Kinds whose record is kept: they are put right when somebody changes them."""
 SUSPEND: Manifest = {"f:spec": {"f:suspend": {}}}
 _METADATA = ("labels", "annotations", "ownerReferences")

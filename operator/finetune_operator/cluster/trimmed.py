@@ -36,11 +36,14 @@ def _pod_status(pod: Manifest) -> Manifest:
 
 
 def _job_spec(job: Manifest) -> Manifest:
-    """Return a Job's spec with the head of its template alone: it tells run and launch."""
+    """Return a Job's spec with the head of its template, which tells run and launch, and the images of its pods."""
     spec = {**(job.get("spec") or {})}
     for bulky in ("selector", "podFailurePolicy"):
         spec.pop(bulky, None)
-    return {**spec, "template": _only(spec.get("template"), ("metadata",))}
+    template = spec.get("template") or {}
+    containers = (template.get("spec") or {}).get("containers") or ()
+    images = {"containers": [_only(container, ("name", "image")) for container in containers]}
+    return {**spec, "template": {**_only(template, ("metadata",)), "spec": images}}
 
 
 def _only(data: Manifest | None, fields: tuple[str, ...]) -> Manifest:

@@ -10,6 +10,7 @@ from finetune_api.keys import (
     LABEL_RUN,
     Component,
 )
+from finetune_api.serving import ServingStrategy
 from finetune_api.sources import Source, parse_source
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.metadata import child, deployment_name
@@ -21,6 +22,15 @@ from finetune_operator.kinds import DEPLOYMENT, Manifest
 FETCH = "fetch"
 SERVER = "server"
 COMMAND = ["python", "-m", "finetune_trainer"]
+STRATEGIES: dict[ServingStrategy, Manifest] = {
+    # The pods that serve go only when their successors are ready.
+    ServingStrategy.ROLLING_UPDATE: {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1},
+    },
+    ServingStrategy.RECREATE: {"type": "Recreate"},
+}
+LOADING_SECONDS = 3600
 ENDPOINT_GRACE_SECONDS = 3
 EXIT_SECONDS = 2
 
@@ -31,7 +41,10 @@ def selector(job: FineTuneJob, run_id: str) -> dict[str, str]:
 
 
 def deployment(job: FineTuneJob, artifact: ArtifactStatus, trainer_image: str) -> Manifest:
-    """Return the Deployment that serves exactly the files with the artifact's digest."""
+    """Return the Deployment that serves exactly the files with the artifact's digest.
+
+    trainer_image: serves an artifact that has no image on record.
+    """
     serving = job.spec.serving
     annotations = {ANNOTATION_DIGEST: artifact.digest}
     volumes = serving_volumes(job, artifact)
@@ -39,7 +52,7 @@ def deployment(job: FineTuneJob, artifact: ArtifactStatus, trainer_image: str) -
         "metadata": pod_metadata(job, serving, Component.SERVING, artifact.run, annotations),
         "spec": {
             **pod_spec(serving, volumes, selector(job, artifact.run)),
-            **_containers(job, artifact, serving.image or trainer_image, volumes),
+            **_containers(job, artifact, serving.image or artifact.image or trainer_image, volumes),
         },
     }
     if serving.termination_grace_period_seconds:
@@ -47,8 +60,7 @@ def deployment(job: FineTuneJob, artifact: ArtifactStatus, trainer_image: str) -
     spec = {
         "replicas": serving.replicas,
         "selector": {"matchLabels": selector(job, artifact.run)},
-        # The pods that serve go only when their successors are ready.
-        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "strategy": STRATEGIES[serving.strategy],
         "template": template,
     }
     name = deployment_name(job, artifact.run)
@@ -91,7 +103,7 @@ def _containers(job: FineTuneJob, artifact: ArtifactStatus, image: str, volumes:
         "name": SERVER,
         "args": _server_arguments(job, artifact, str(model_path(source))),
         "ports": [{"name": "http", "containerPort": SERVING_PORT, "protocol": "TCP"}],
-        "readinessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 2, "timeoutSeconds": 2},
+        **_probes(),
         # Requests still arrive until every node has heard that the pod is going.
         "lifecycle": {"preStop": {"sleep": {"seconds": ENDPOINT_GRACE_SECONDS}}},
     }
@@ -99,6 +111,16 @@ def _containers(job: FineTuneJob, artifact: ArtifactStatus, image: str, volumes:
         return {"containers": [server]}
     fetch = {**common, "name": FETCH, "args": _fetch_arguments(artifact)}
     return {"initContainers": [fetch], "containers": [server]}
+
+
+def _probes() -> Manifest:
+    """Return the probes: a server may load for an hour; from then on, one that hangs for a minute is started again."""
+    asked = {"httpGet": {"path": "/healthz", "port": "http"}}
+    return {
+        "startupProbe": {**asked, "periodSeconds": 2, "timeoutSeconds": 2, "failureThreshold": LOADING_SECONDS // 2},
+        "readinessProbe": {**asked, "periodSeconds": 2, "timeoutSeconds": 2},
+        "livenessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 10, "failureThreshold": 6},
+    }
 
 
 def _fetch_arguments(artifact: ArtifactStatus) -> list[str]:

@@ -29,6 +29,7 @@ from finetune_operator.state.plan import Note, Plan, Policy, Pull
 from finetune_operator.state.refusal import refused_story
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess
+from finetune_operator.state.serving_image import with_image
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
@@ -51,6 +52,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         return _record(observed, previous, resolution)
     job = with_defaults(job.reading(resolution.sources), policy.defaults)
     run = without_forbidden_code(assess(job, previous, observed), job, policy)
+    run = with_image(run, job, previous, observed, policy)
     rollout = plan_rollout(job, previous, run.artifact, observed, policy)
     progress = newest_progress(job, run, observed)
     failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None

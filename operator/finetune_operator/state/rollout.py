@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 from finetune_api.keys import ANNOTATION_DIGEST, Phase, Reason
+from finetune_api.serving import ServingStrategy
 from finetune_api.status import ArtifactStatus, FineTuneJobStatus, ServingStatus
 from finetune_operator.desired.deployment import deployment, selector
+from finetune_operator.desired.disruption_budget import disruption_budget
 from finetune_operator.desired.metadata import deployment_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.service import address, served_run, service
-from finetune_operator.kinds import DEPLOYMENT, Manifest
+from finetune_operator.kinds import DEPLOYMENT, DISRUPTION_BUDGET, SERVICE, Manifest, kind_of
 from finetune_operator.manifests import annotation_of, is_deleting, name_of
 from finetune_operator.state.drift import differs, is_applied, is_template_changed, stamped
 from finetune_operator.state.history import to_serve
@@ -23,7 +25,8 @@ class Rollout:
     """What to do about serving, and how it stands.
 
     run: whose model is to be served. ready: it is what answers. problem: why not, if that is known. meanwhile: what
-    answers until then, in words. paused: somebody has paused its Deployment.
+    answers until then, in words. makes_room: the pods before have to go first. paused: how to resume its Deployment,
+    which somebody has paused.
     """
 
     applies: tuple[Manifest, ...] = ()
@@ -32,6 +35,7 @@ class Rollout:
     run: str = ""
     ready: bool = False
     problem: Problem | None = None
+    makes_room: bool = False
     meanwhile: str = ""
     paused: str = ""
 
@@ -41,9 +45,9 @@ def plan_rollout(
 ) -> Rollout:
     """Decide about the Deployments and the Service. A run that failed has no artifact, so it changes nothing here."""
     live = [found for found in observed.deployments if not is_deleting(found)]
-    present = [observed.service] if observed.service and not is_deleting(observed.service) else []
     if not job.spec.serving.enabled:
-        return Rollout(deletes=(*present, *live))
+        beside = (*observed.of_kind(SERVICE), *observed.of_kind(DISRUPTION_BUDGET))
+        return Rollout(deletes=(*(found for found in beside if not is_deleting(found)), *live))
     artifact, unknown = to_serve(job, previous, artifact)
     if unknown is not None:
         return Rollout(status=previous.serving, problem=unknown)
@@ -54,19 +58,22 @@ def plan_rollout(
     ready = green is not None and _is_served(job, target, green)
     blue = [found for found in live if found is not green]
     run_id = artifact.run if ready or not blue else _answering(job, observed, blue, artifact.run)
-    front = stamped(service(job, run_id))
+    emptied = job.spec.serving.strategy is ServingStrategy.RECREATE
+    makes_room = emptied and any(found is not green for found in observed.deployments)
+    front, budget = stamped(service(job, run_id)), disruption_budget(job)
+    wanted = [*([] if makes_room else [target]), front, *([stamped(budget)] if budget else [])]
     status = _status(job, run_id, observed, artifact, known=previous.serving)
     return Rollout(
-        applies=tuple(
-            wanted
-            for wanted, found in ((target, green), (front, observed.service))
-            if found is None or differs(wanted, found)
+        applies=tuple(child for child in wanted if _is_needed(child, observed)),
+        deletes=(
+            *(found for found in blue if ready or emptied or name_of(found) != _name(job, run_id)),
+            *(found for found in observed.of_kind(DISRUPTION_BUDGET) if budget is None and not is_deleting(found)),
         ),
-        deletes=tuple(blue) if ready else tuple(found for found in blue if name_of(found) != _name(job, run_id)),
         status=status,
         run=artifact.run,
         ready=ready,
         problem=None if ready else serving_problem(job, artifact, observed, green),
+        makes_room=makes_room,
         meanwhile=_meanwhile(status, artifact),
         paused=resume_hint(green) if green is not None and is_paused(green) else "",
     )
@@ -83,6 +90,9 @@ def serving_story(job: FineTuneJob, rollout: Rollout) -> Story:
     if rollout.problem is not None:
         message = f"{rollout.problem.message}{rollout.meanwhile}"
         return hindered(Phase.DEPLOYING, Problem(rollout.problem.reason, message))
+    if rollout.makes_room:
+        message = "The serving pods before are stopped first, as spec.serving.strategy asks."
+        return going_on(Phase.DEPLOYING, Reason.DEPLOYING, message)
     return going_on(Phase.DEPLOYING, Reason.DEPLOYING, f"The serving pods are starting.{rollout.meanwhile}")
 
 
@@ -107,6 +117,11 @@ def _is_served(job: FineTuneJob, target: Manifest, green: Manifest) -> bool:
     intact = is_applied(target, green) and not is_template_changed(target, green) and not is_deleting(green)
     answers = _replicas(green) > 0 or job.spec.serving.replicas == 0
     return intact and answers and is_complete(green)
+
+
+def _is_needed(child: Manifest, observed: Observed) -> bool:
+    found = observed.child(kind_of(child), name_of(child))
+    return found is None or differs(child, found)
 
 
 def _replicas(live: Manifest) -> int:

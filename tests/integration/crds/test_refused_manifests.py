@@ -128,6 +128,10 @@ RESOURCES = [
     ),
     ({"compute": {"memory": "8 GB"}}, f"spec.compute.memory: Invalid value: {MEMORY}; found 8 GB"),
     ({"compute": {"memory": 8}}, f"spec.compute.memory: Invalid value: {MEMORY}; found 8"),
+    (
+        {"serving": {"strategy": "Canary"}},
+        'spec.serving.strategy: Unsupported value: "Canary": supported values: "RollingUpdate", "Recreate"',
+    ),
     ({"serving": {"memory": "-8Gi"}}, f"spec.serving.memory: Invalid value: {MEMORY}; found -8Gi"),
     ({"compute": {"cpu": 0}}, "spec.compute.cpu: Invalid value: must be an amount of CPUs, such as 2 or 500m; found 0"),
     (

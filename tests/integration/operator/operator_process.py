@@ -34,8 +34,9 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.log = Path(tempfile.mkstemp(prefix="operator-", suffix=".log")[1])
 
-    def start(self) -> None:
-        """Start, and wait until it answers."""
+    def start(self, **environment: str) -> None:
+        """Start, and wait until it answers. environment: what differs from the last start."""
+        self._environment |= environment
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "finetune_operator"]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)

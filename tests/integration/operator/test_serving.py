@@ -1,6 +1,7 @@
 """Serving on a real API server: blue/green, and a failed run that changes nothing."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -109,14 +110,30 @@ def test_scaling_and_resources_change_the_deployment_only(bench: Workbench) -> N
     job = bench.get("jobs")[0]["metadata"]["uid"]
     bench.kubectl("scale", "ftj", "job", "--replicas=2")
     bench.until(lambda: bench.get("deployments")[0]["spec"]["replicas"], lambda count: count == 2)
+    bench.until(lambda: bench.get("poddisruptionbudgets"), len)
     bench.edit("job", serving={"replicas": 0, "nodeSelector": {"disk": "fast"}})
     bench.wait(phase="Ready", reason="ScaledToZero")
     bench.edit("job", serving={"nodeSelector": None})
     bench.until(
         lambda: bench.get("deployments")[0]["spec"]["template"]["spec"].get("nodeSelector"), lambda found: found is None
     )
+    assert not bench.get("poddisruptionbudgets")
     assert bench.get("jobs")[0]["metadata"]["uid"] == job
     assert bench.status()["run"] == status["run"]
+    bench.edit("job", serving={"strategy": "Recreate"})
+    strategy = bench.until(lambda: bench.get("deployments")[0]["spec"]["strategy"], lambda kind: len(kind) == 1)
+    assert strategy == {"type": "Recreate"}
+
+
+def test_upgrade_of_the_trainer_image_restarts_nothing(bench: Workbench) -> None:
+    status = served(bench)
+    before = bench.get("deployments")[0]["metadata"]
+    bench.operator.kill()
+    bench.operator.start(FINETUNE_TRAINER_IMAGE="trainer:next")
+    time.sleep(4)
+    assert bench.operator.writes() == {}
+    assert bench.get("deployments")[0]["metadata"]["generation"] == before["generation"]
+    assert bench.status()["artifact"]["image"] == status["artifact"]["image"] == "trainer:test"
 
 
 def test_disabled_serving_removes_deployment_and_service(bench: Workbench) -> None:

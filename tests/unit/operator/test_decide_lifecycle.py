@@ -162,6 +162,7 @@ def test_success_is_told_with_figures_artifact_and_score():
         "uri": f"s3://finetune/published/{scene.job.run_id}",
         "digest": DIGEST,
         "sizeBytes": 1000,
+        "image": "trainer:1",
     }
     assert scene.status["metrics"]["evaluation"] == {"accuracy": 0.9123}
     assert scene.status["run"]["finishedAt"]

@@ -1,5 +1,6 @@
 """Serving: blue/green, scaling, and a failed run that changes nothing."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from finetune_api.failures import FailureClass
@@ -8,7 +9,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state.contest import Repair, changed_by_others, next_repair
 from finetune_operator.state.drift import stamp_of
-from tests.unit.operator.builders import DIGEST, Scene, is_idle, kinds, reasons
+from tests.unit.operator.builders import DIGEST, POLICY, Scene, is_idle, kinds, reasons
 
 
 def served(**serving: object) -> Scene:
@@ -94,7 +95,7 @@ def test_failed_run_changes_nothing_of_what_is_served() -> None:
 def test_replicas_and_placement_change_the_deployment_in_place() -> None:
     scene = served()
     plan = scene.edit(serving={"replicas": 3, "nodeSelector": {"disk": "fast"}}).act()
-    assert kinds(plan) == ["Deployment"]
+    assert kinds(plan) == ["Deployment", "PodDisruptionBudget"]
     assert scene.one("Deployment")["spec"]["replicas"] == 3
     assert scene.status["phase"] == "Deploying"
     scene.becomes_available(scene.one("Deployment")).act()
@@ -275,8 +276,97 @@ def test_deployment_that_is_changed_back_is_put_right_ever_more_rarely() -> None
 def test_new_wish_is_not_held_back_by_a_fight() -> None:
     scene = served()
     scene.repairs = {("Deployment", name_of(scene.one("Deployment"))): repair(scene, count=9)}
-    assert kinds(scene.edit(serving={"replicas": 3}).act()) == ["Deployment"]
+    assert kinds(scene.edit(serving={"memory": "5Gi"}).act()) == ["Deployment"]
 
 
 def repair(scene: Scene, count: int) -> Repair:
     return Repair(stamp_of(scene.one("Deployment")), scene.now, count, "spec.replicas by somebody")
+
+
+def image_of(deployment: Manifest) -> str:
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def upgraded(scene: Scene, image: str = "trainer:2") -> Scene:
+    """Let the operator be of another release, with another trainer image."""
+    scene.policy = replace(POLICY, trainer_image=image)
+    return scene
+
+
+def test_another_trainer_image_changes_nothing_of_what_is_served() -> None:
+    scene = upgraded(served())
+    assert is_idle(scene.decide())
+    assert scene.status["artifact"]["image"] == "trainer:1"
+    scene.edit(serving={"enabled": False}).act()
+    scene.garbage_collect().edit(serving={"enabled": True}).act()
+    assert image_of(scene.one("Deployment")) == "trainer:1"
+
+
+def test_taking_another_image_is_a_choice() -> None:
+    scene = upgraded(served())
+    scene.edit(serving={"image": "trainer:2"}).act()
+    assert image_of(scene.one("Deployment")) == "trainer:2"
+    scene.edit(serving={"image": None}).act()
+    assert image_of(scene.one("Deployment")) == "trainer:1"
+    assert image_of(retrained(scene)) == "trainer:2"
+
+
+def test_model_that_an_earlier_release_serves_keeps_its_image() -> None:
+    scene = upgraded(served())
+    for recorded in (scene.status["artifact"], *scene.status["history"]):
+        del recorded["image"]
+    scene.remove(scene.one("Job"))
+    scene.act()
+    assert image_of(scene.one("Deployment")) == "trainer:1"
+    assert scene.status["artifact"]["image"] == "trainer:1"
+
+
+def test_model_is_served_with_the_image_that_trained_it() -> None:
+    scene = Scene(compute={"image": "mine:7"}, serving={"enabled": True})
+    scene.act()
+    upgraded(scene).succeeds()
+    assert image_of(scene.one("Deployment")) == "mine:7"
+
+
+def test_pods_may_be_replaced_where_there_is_no_room_for_one_more() -> None:
+    scene = served(strategy="Recreate")
+    assert scene.one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    old = scene.one("Deployment")
+    scene.edit(training={"learningRate": 1e-3}).act()
+    scene.ended_pod(0, scene.report())
+    plan = scene.job_ends("Complete").act()
+    assert old in plan.deletes
+    assert "Deployment" not in kinds(plan)
+    scene.act()
+    assert "stopped first" in scene.status["message"]
+    assert scene.of_kind("Deployment") == [old]
+    scene.garbage_collect()
+    assert "Deployment" in kinds(scene.act())
+    scene.becomes_available(scene.one("Deployment")).act()
+    assert scene.status["phase"] == "Ready"
+
+
+def test_new_model_that_fails_takes_nothing_away_under_recreate_either() -> None:
+    scene = served(strategy="Recreate")
+    scene.edit(training={"learningRate": 1e-3}).act()
+    scene.ended_pod(72, scene.report(FailureClass.NON_FINITE_LOSS, "the loss became NaN."))
+    plan = scene.job_ends("Failed", "PodFailurePolicy", failed=1).act()
+    assert not [child for child in plan.deletes if child["kind"] == "Deployment"]
+
+
+def test_several_pods_are_drained_one_at_a_time() -> None:
+    scene = served(replicas=2)
+    assert scene.one("PodDisruptionBudget")["spec"]["maxUnavailable"] == 1
+    plan = scene.edit(serving={"replicas": 1}).act()
+    assert [child["kind"] for child in plan.deletes] == ["PodDisruptionBudget"]
+    scene.garbage_collect()
+    scene.becomes_available(scene.one("Deployment")).act()
+    assert is_idle(scene.decide())
+
+
+def test_server_that_loads_for_long_is_not_killed_and_one_that_hangs_is() -> None:
+    scene = served()
+    server = scene.one("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    startup, liveness = server["startupProbe"], server["livenessProbe"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] == 3600
+    assert liveness["periodSeconds"] * liveness["failureThreshold"] == 60

@@ -32,6 +32,7 @@ def test_each_published_run_is_told_with_its_score_newest_first() -> None:
         "uri": f"s3://finetune/published/{runs[0]}",
         "digest": DIGEST,
         "sizeBytes": 1000,
+        "image": "trainer:1",
         "score": "0.912 (base 0.508)",
         "publishedAt": "2026-01-02T03:04:05Z",
     }

@@ -9,11 +9,12 @@ from finetune_operator.manifests import name_of
 from finetune_operator.state.story import Problem
 
 UNBOUND = "unbound immediate PersistentVolumeClaims"
+UNBOUND_IN_TIME = "binding volumes"
+"""The scheduler has chosen a node, and waited ten minutes for a volume there."""
 GATED = "SchedulingGated"
 _MISSING_CLAIM = re.compile(r'persistentvolumeclaim "([^"]+)" not found')
 _UNBOUND = Problem(Reason.VOLUME_NOT_READY, "A volume of the pod is not bound yet. See: kubectl describe pvc")
 _ADVICE = (
-    ("untolerated taint", "Tolerate the taint in {block}.tolerations."),
     (
         "topology spread constraints",
         "{block}.topologySpreadConstraints leave no node: allow more maxSkew, or ScheduleAnyway.",
@@ -37,6 +38,8 @@ _ADVICE = (
     ("ReadWriteOncePod", "Another pod uses the claim, which only one pod may at a time: wait until that has ended."),
 )
 """What to do, by what the scheduler says of the nodes."""
+KUBERNETES_TAINTS = "node.kubernetes.io/"
+_TAINT = re.compile(r"untolerated taint \{([^:=}\s]+)")
 _AFTERTHOUGHT = re.compile(r" (?:no new claims to deallocate|preemption:)")
 _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
@@ -62,10 +65,13 @@ def gated(pod: Manifest) -> Problem | None:
 
 
 def unscheduled_for(pod: Manifest) -> Problem:
-    """Say that no scheduler has said anything of a pod."""
+    """Say that neither a scheduler nor a provisioner has said anything of a pod; the claims may not be ours to see."""
     scheduler = (pod.get("spec") or {}).get("schedulerName") or "default-scheduler"
     since = pod["metadata"]["creationTimestamp"]
-    words = f"No scheduler has taken up pod {name_of(pod)} since {since}: see that {scheduler} runs."
+    words = f"Nothing has been heard of pod {name_of(pod)} since {since}: see that the scheduler {scheduler} runs"
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
+    claims = [found["claimName"] for volume in volumes if (found := volume.get("persistentVolumeClaim"))]
+    words += f", and that its volumes are bound: kubectl get pvc {' '.join(claims)}" if claims else "."
     return Problem(Reason.UNSCHEDULABLE, words)
 
 
@@ -80,7 +86,7 @@ def unschedulable(pod: Manifest, placement: PodPlacement, block: str) -> Problem
     missing = claim_missed(detail)
     if missing:
         return missing_claim(missing)
-    if UNBOUND in detail:
+    if any(mark in detail for mark in (UNBOUND, UNBOUND_IN_TIME)):
         return _UNBOUND
     advice = " ".join(_advice(detail, placement, block))
     return Problem(Reason.UNSCHEDULABLE, f"No node fits: {detail.rstrip('.')}. {advice}".strip())
@@ -92,7 +98,7 @@ def verdict_of(pod: Manifest) -> str | None:
     verdict = next((c for c in conditions if c.get("type") == "PodScheduled" and c.get("status") == "False"), None)
     if verdict is None or verdict.get("reason") == GATED:
         return None
-    return _AFTERTHOUGHT.split(str(verdict.get("message") or ""))[0].strip()
+    return _AFTERTHOUGHT.split(str(verdict.get("message") or ""))[0].strip() or None
 
 
 def waits_for_volume(verdict: Problem) -> bool:
@@ -101,7 +107,11 @@ def waits_for_volume(verdict: Problem) -> bool:
 
 
 def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
-    asked = {"cpu": ("cpu", placement.cpu), "memory": ("memory", placement.memory)}
+    asked: dict[str, tuple[str, object]] = {
+        "cpu": ("cpu", placement.cpu),
+        "memory": ("memory", placement.memory),
+        "ephemeral-storage": ("ephemeralStorage", placement.ephemeral_storage),
+    }
     asked[placement.gpu_resource_name] = ("gpus", placement.gpus)
     found = []
     for resource in dict.fromkeys(match[2] for match in _SHORT_OF.finditer(detail)):
@@ -111,4 +121,15 @@ def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
     if "didn't match Pod's node affinity/selector" in detail:
         fitting = f", or fits {block}.affinity" if placement.affinity else ""
         found.append(f"No node carries the labels of {block}.nodeSelector{fitting}.")
+    found += _taints(detail, block)
     return [*found, *(words.format(block=block) for mark, words in _ADVICE if mark in detail)]
+
+
+def _taints(detail: str, block: str) -> list[str]:
+    """Say what to do about taints: those of Kubernetes itself tell of a node's trouble, and are not to be tolerated."""
+    if "untolerated taint" not in detail:
+        return []
+    keys = list(dict.fromkeys(_TAINT.findall(detail)))
+    troubles = [key for key in keys if key.startswith(KUBERNETES_TAINTS)]
+    found = [f"Nodes are in trouble ({', '.join(troubles)}): they have to recover."] if troubles else []
+    return found if keys and len(troubles) == len(keys) else [*found, f"Tolerate the taint in {block}.tolerations."]

@@ -9,7 +9,9 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.state.inquiry import inquiries
 from tests.unit.operator.builders import Scene, is_idle, reasons
 
-IN_SPEC = {"compute": {"gpus": 1, "cpu": "8", "memory": "64Gi", "nodeSelector": {"zone": "a"}}}
+IN_SPEC = {
+    "compute": {"ephemeralStorage": "2Ti", "gpus": 1, "cpu": "8", "memory": "64Gi", "nodeSelector": {"zone": "a"}}
+}
 
 
 def unscheduled(message: str) -> Manifest:
@@ -45,6 +47,25 @@ def unscheduled(message: str) -> Manifest:
             "Unschedulable",
             ["Tolerate the taint in spec.compute.tolerations."],
             id="taint",
+        ),
+        pytest.param(
+            "0/2 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 1 node(s) had"
+            " untolerated taint {gpu: true}.",
+            "Unschedulable",
+            ["Nodes are in trouble (node.kubernetes.io/not-ready): they have to recover. Tolerate the taint in spec"],
+            id="taints-of-kubernetes",
+        ),
+        pytest.param(
+            'running PreBind plugin "VolumeBinding": binding volumes: context deadline exceeded',
+            "VolumeNotReady",
+            ["PersistentVolumeClaim job-workspace (storage class fast) is not bound yet"],
+            id="volume-not-bound-in-time",
+        ),
+        pytest.param(
+            "0/1 nodes are available: 1 Insufficient ephemeral-storage.",
+            "Unschedulable",
+            ["spec.compute.ephemeralStorage asks for"],
+            id="too-little-disk",
         ),
         pytest.param(
             "0/1 nodes are available: 1 Insufficient example.com/fpga.",
@@ -330,7 +351,7 @@ def test_silent_scheduler_is_named_after_a_while() -> None:
     scene.now += timedelta(seconds=120)
     scene.act()
     assert scene.status["reason"] == "Unschedulable"
-    assert "see that volcano runs" in scene.status["message"]
+    assert "see that the scheduler volcano runs" in scene.status["message"]
 
 
 def test_injected_container_is_told_by_its_name() -> None:

@@ -85,7 +85,8 @@ class LoRAOptions(ApiModel):
         default=[ALL_LINEAR],
         min_length=1,
         max_length=64,
-        description="Names of the modules that get an adapter, or AllLinear for every linear layer but the head.",
+        description="Names of the modules that get an adapter, or AllLinear for every linear layer but the head. Vision"
+        " towers get none.",
     )
     modules_to_save: list[ModuleName] | None = Field(
         None,

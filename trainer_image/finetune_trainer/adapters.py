@@ -8,6 +8,7 @@ from finetune_api.training import TrainingSpec
 from finetune_api.tuning import ALL_LINEAR, DEFAULT_INIT, LoRAOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import Loaded
+from finetune_trainer.text_part import outside_of_text
 
 SHOWN_NAMES = 20
 INITIAL = "initial"
@@ -81,6 +82,7 @@ def _lora_config(loaded: Loaded, options: LoRAOptions, task_type: str) -> Any:
         lora_alpha=options.alpha,
         lora_dropout=options.dropout,
         target_modules="all-linear" if ALL_LINEAR in options.target_modules else list(options.target_modules),
+        exclude_modules=outside_of_text(loaded.model),
         modules_to_save=kept or None,
         use_dora=options.use_dora,
         use_rslora=options.use_rslora,

@@ -8,6 +8,7 @@ from typing import Any
 from finetune_api.tuning import FreezeOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import Loaded
+from finetune_trainer.text_part import other_parts
 
 FIELD = "spec.tuning.freeze"
 SHOWN_NAMES = 20
@@ -25,19 +26,30 @@ def freeze(loaded: Loaded, options: FreezeOptions) -> None:
         learn = _last_layers(model, options.trainable_layers)
     else:
         learn = _all_but(model, _embeddings(model))
+    if not options.trainable_patterns:
+        learn -= _outside_of_text(model)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learn or name in loaded.fresh)
 
 
 def layer_stacks(model: Any) -> dict[str, Any]:
-    """Return the model's stacks of layers by name: its outermost module lists; an encoder-decoder has two."""
+    """Return the stacks of layers that read text by name: its outermost module lists; an encoder-decoder has two."""
     from torch.nn import ModuleList
 
     stacks: dict[str, Any] = {}
+    others = other_parts(model)
     for name, module in model.named_modules():
-        if isinstance(module, ModuleList) and len(module) and not any(name.startswith(f"{outer}.") for outer in stacks):
+        if any(name.startswith(f"{outer}.") for outer in (*stacks, *others)):
+            continue
+        if isinstance(module, ModuleList) and len(module):
             stacks[name] = module
     return stacks
+
+
+def _outside_of_text(model: Any) -> set[str]:
+    """Return the parameters of what sees or hears; texts teach it nothing."""
+    parts = tuple(f"{part}." for part in other_parts(model))
+    return {name for name, _ in model.named_parameters() if name.startswith(parts)}
 
 
 def _last_layers(model: Any, count: int) -> set[str]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from finetune_api.tuning import QLoRAOptions
+from finetune_api.tuning import QLoRAOptions, TuningSpec
 from finetune_trainer.device import Device
+
+WORTH_TELLING = 0.05
 
 
 def quantization_config(options: QLoRAOptions, device: Device) -> Any:
@@ -41,6 +43,28 @@ def without_heads(config: Any, auto_class: Any, folder: Path, **options: Any) ->
     changed = copy.copy(config)
     changed.llm_int8_skip_modules = [name for name in parts if name != model.base_model_prefix]
     return changed
+
+
+def left_whole(model: Any, tuning: TuningSpec) -> list[str]:
+    """Return what to tell of a mixture's experts, which are no linear modules: 4 bits and adapters pass them by."""
+    experts = sum(parameter.numel() for parameter in model.parameters() if parameter.ndim == 3)
+    share = experts / (size_of(model) or 1)
+    if tuning.adapter is None or share < WORTH_TELLING:
+        return []
+    words = f"{share:.0%} of the model's weights are experts of a mixture"
+    packed = ["they are not put into 4 bits, and take as much memory as with LoRA"] if tuning.quantization else []
+    return [f"{words}: {'; '.join([*packed, 'AllLinear gives them no adapters'])}"]
+
+
+def size_of(model: Any) -> int:
+    """Return how many weights a model has; two 4-bit weights share a byte and count as two."""
+    return sum(map(weights_in, model.parameters()))
+
+
+def weights_in(parameter: Any) -> int:
+    """Return how many weights a parameter holds, packed or not."""
+    packed = getattr(parameter, "quant_state", None)
+    return int(packed.shape.numel() if packed is not None else parameter.numel())
 
 
 def dequantized(model: Any) -> Any:

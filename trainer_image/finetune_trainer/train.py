@@ -22,12 +22,14 @@ from finetune_trainer.log import say
 from finetune_trainer.merging import Merge
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard, own_figures
+from finetune_trainer.quantization import left_whole
 from finetune_trainer.records import DataRecord, MergeRecord, ModelRecord, TokenCounts, TrainRecord
 from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.chat import holds_chat
 from finetune_trainer.tasks.instructions import asking_notes
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
+from finetune_trainer.text_part import copy_processor
 from finetune_trainer.workspace import Workspace
 
 
@@ -50,6 +52,8 @@ class Training:
         """
         plan = tuning.load_plan(self.request.tuning, self.request.training, self.device)
         loaded = self.recipe.load(self.workspace.path(model.folder), plan, data.labels)
+        for words in left_whole(loaded.model, self.request.tuning):
+            self.board.warn(words)
         learner = self._prepare(loaded)
         trainable, total = tuning.count_parameters(learner)
         self.board.update(trainable_parameters=trainable)
@@ -175,6 +179,7 @@ class Training:
         learnt = self.request.training.max_length
         loaded.tokenizer.model_max_length = published_length(loaded.model, loaded.tokenizer, learnt)
         loaded.tokenizer.save_pretrained(folder)
+        copy_processor(loaded.model, self.workspace.path(model.folder), folder)
         if self.request.tuning.adapter is not None:
             return self._merge(tuned, loaded, plan, data, model)
         tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype)).save_pretrained(folder)

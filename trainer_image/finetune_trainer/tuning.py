@@ -8,7 +8,7 @@ from finetune_trainer import adapters
 from finetune_trainer.device import Device
 from finetune_trainer.freezing import freeze
 from finetune_trainer.loading import Loaded, LoadPlan
-from finetune_trainer.quantization import quantization_config
+from finetune_trainer.quantization import quantization_config, weights_in
 
 
 def load_plan(tuning: TuningSpec, training: TrainingSpec, device: Device) -> LoadPlan:
@@ -53,10 +53,5 @@ def release(model: Any) -> None:
 
 def count_parameters(model: Any) -> tuple[int, int]:
     """Return how many parameters learn, and how many there are; two 4-bit weights share a byte and count as two."""
-    counts = [(_size(parameter), parameter.requires_grad) for parameter in model.parameters()]
+    counts = [(weights_in(parameter), parameter.requires_grad) for parameter in model.parameters()]
     return sum(count for count, learns in counts if learns), sum(count for count, _ in counts)
-
-
-def _size(parameter: Any) -> int:
-    packed = getattr(parameter, "quant_state", None)
-    return int(packed.shape.numel() if packed is not None else parameter.numel())

@@ -33,6 +33,14 @@ def amount(quantity: int | str) -> Fraction:
     return -size if found["sign"] == "-" else size
 
 
+def canonical(quantity: int | str) -> str:
+    """Return the one shortest spelling of an amount, in whole units: 500m, 1Gi. Raises ValueError."""
+    size = amount(quantity)
+    counts = {unit: size / factor for unit, factor in _FACTORS.items()}
+    spellings = [f"{count}{unit}" for unit, count in counts.items() if count.denominator == 1]
+    return min(spellings, key=lambda spelling: (len(spelling), spelling))
+
+
 def _factor(found: re.Match[str]) -> Fraction:
     if found["exponent"] is None:
         return _FACTORS[found["suffix"]]

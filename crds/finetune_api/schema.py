@@ -4,10 +4,12 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, PlainSerializer, SerializationInfo
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
+
+from finetune_api.quantity import canonical
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,21 @@ ObjectName = Annotated[str, Field(min_length=1, max_length=253, pattern=DNS_SUBD
 DataKey = Annotated[str, Field(min_length=1, max_length=253, pattern="^[-._a-zA-Z0-9]+$")]
 """A key of a ConfigMap or a Secret."""
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
+CANONICAL = "canonical"
+"""Context of a dump that spells every Quantity in its one canonical way."""
+
+
+def _spelt(quantity: int | str, info: SerializationInfo) -> int | str:
+    try:
+        return canonical(quantity) if info.context == CANONICAL else quantity
+    except ValueError:
+        # The API server tells what is wrong with it.
+        return quantity
+
+
 Quantity = Annotated[
     int | str,
+    PlainSerializer(_spelt, return_type=int | str),
     Field(
         json_schema_extra={
             "anyOf": [{"type": "integer"}, {"type": "string"}],

@@ -71,6 +71,20 @@ class RunStatus(ApiModel):
 
     id: str = Field(max_length=63, description="Hash of the training inputs; names the run's children.")
     launch: str = Field(max_length=64, description="Digest of everything that its training Job was made from.")
+    inputs: str | None = Field(
+        None, max_length=63, description="Hash of the training inputs, where the id is another: an earlier release's."
+    )
+    launch_inputs: str | None = Field(
+        None,
+        max_length=64,
+        description="Digest of what its training Job was made from, where launch is another: an earlier release's, or"
+        " that of a Job that only judges the model again.",
+    )
+    evaluation: str | None = Field(
+        None,
+        max_length=63,
+        description="Digest of spec.evaluation when its training Job was created. Default: of none.",
+    )
     attempt: int = Field(0, ge=0, description="Pods of this run that failed and were counted.")
     started_at: Timestamp | None = Field(None, description="When its training Job was created.")
     finished_at: Timestamp | None = Field(None, description="When it succeeded or failed.")
@@ -99,6 +113,11 @@ class ArtifactStatus(ApiModel):
     base_revision: str | None = Field(None, max_length=128, description="Revision of the base model.")
     image: str | None = Field(
         None, max_length=512, description="Image that serves it, unless spec.serving.image names another."
+    )
+    evaluation: str | None = Field(
+        None,
+        max_length=63,
+        description="Digest of the spec.evaluation that it was judged by; unset for defaults.",
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
-from finetune_api.runs import launch_digest, run_id
+from finetune_api.runs import Identity, identify
 from finetune_api.sources import parse_source
 from finetune_api.spec import FineTuneJobSpec
 from finetune_api.status import SourceStatus
@@ -18,13 +18,18 @@ class InvalidSpec(ValueError):
 
 @dataclass(frozen=True)
 class FineTuneJob:
-    """One FineTuneJob. sources: what its `job://` sources stand for, as far as that is known."""
+    """One FineTuneJob. sources: what its `job://` sources stand for, as far as that is known.
+
+    identity: of what the spec asks for. run_id, launch: under which it goes, which for a run that an earlier release
+    began may be other than those of the identity.
+    """
 
     namespace: str
     name: str
     uid: str
     generation: int
     spec: FineTuneJobSpec
+    identity: Identity
     run_id: str
     launch: str
     sources: tuple[SourceStatus, ...] = ()
@@ -55,9 +60,8 @@ class FineTuneJob:
             return self
         digests = {source.field: source.digest for source in sources}
         places = {source.field: source.to_wire() for source in sources}
-        return replace(
-            self, sources=sources, run_id=run_id(self.spec, digests), launch=launch_digest(self.spec, places)
-        )
+        identity = identify(self.spec, digests, places)
+        return replace(self, sources=sources, identity=identity, run_id=identity.run, launch=identity.launch)
 
 
 def parse_resource(manifest: Manifest) -> FineTuneJob:
@@ -66,14 +70,16 @@ def parse_resource(manifest: Manifest) -> FineTuneJob:
         spec = FineTuneJobSpec.model_validate(manifest.get("spec") or {})
     except ValidationError as error:
         raise InvalidSpec(_describe(error)) from error
+    identity = identify(spec, {}, {})
     return FineTuneJob(
         namespace=namespace_of(manifest),
         name=name_of(manifest),
         uid=uid_of(manifest),
         generation=int(manifest["metadata"].get("generation", 0)),
         spec=spec,
-        run_id=run_id(spec),
-        launch=launch_digest(spec),
+        identity=identity,
+        run_id=identity.run,
+        launch=identity.launch,
     )
 
 

@@ -59,14 +59,13 @@ def training_job(job: FineTuneJob, trainer_image: str, deadline_seconds: int | N
         "podFailurePolicy": {"rules": pod_failure_rules()},
         "template": template,
     }
-    noted = {**annotations, ANNOTATION_ASKED: asked(mutable), **deadline_annotation(job)}
+    noted = {**annotations, ANNOTATION_ASKED: asked(mutable), **deadline_annotation(job.spec.active_deadline_seconds)}
     head = child(job, JOB, name, Component.TRAINING, run_id=job.run_id, annotations=noted)
     return {**head, "spec": {key: value for key, value in spec.items() if value is not None}}
 
 
-def deadline_annotation(job: FineTuneJob) -> dict[str, str]:
-    """Return the annotation by which a Job tells the limit that it keeps; nothing if there is no limit."""
-    limit = job.spec.active_deadline_seconds
+def deadline_annotation(limit: int | None) -> dict[str, str]:
+    """Return the annotation by which a Job tells the limit that it keeps, in seconds; nothing if there is none."""
     return {ANNOTATION_DEADLINE: str(limit)} if limit is not None else {}
 
 

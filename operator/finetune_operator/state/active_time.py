@@ -49,6 +49,12 @@ def active_time(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observe
     return total
 
 
+def worked_seconds(active: ActiveTime, newest: Manifest | None, now: datetime) -> int:
+    """Return what the run's trainers have worked until now, with the one of the newest pod."""
+    start = _working_since(newest) if newest else None
+    return active.seconds + (max(0, int((now - active.since(start)).total_seconds())) if start else 0)
+
+
 def job_deadline(
     limit_seconds: int | None, active: ActiveTime, training_job: Manifest, newest: Manifest | None
 ) -> int | None:

@@ -22,6 +22,7 @@ class Milestones:
     trained: str | None = None
     evaluated: str | None = None
     published: str | None = None
+    succeeded: str | None = None
     ready: str | None = None
     unserved: Problem | None = None
     failure: Problem | None = None
@@ -61,7 +62,7 @@ def _milestones(story: Story, milestones: Milestones) -> Iterable[_Draft]:
         (ConditionType.TRAINED, Reason.TRAINED, milestones.trained),
         (ConditionType.EVALUATED, Reason.EVALUATED, milestones.evaluated),
         (ConditionType.PUBLISHED, Reason.PUBLISHED, milestones.published),
-        (ConditionType.SUCCEEDED, Reason.SUCCEEDED, milestones.published),
+        (ConditionType.SUCCEEDED, Reason.SUCCEEDED, milestones.succeeded),
     )
     for kind, reason, reached in steps:
         if reached is not None:

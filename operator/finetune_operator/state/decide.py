@@ -26,6 +26,7 @@ from finetune_operator.state.leaving import leave
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
+from finetune_operator.state.recorded import as_recorded, is_judged
 from finetune_operator.state.refusal import refused_story
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess
@@ -50,7 +51,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     resolution = resolve(job, previous, observed.sources)
     if resolution.news(previous):
         return _record(observed, previous, resolution)
-    job = with_defaults(job.reading(resolution.sources), policy.defaults)
+    job = as_recorded(with_defaults(job.reading(resolution.sources), policy.defaults), previous)
     run = without_forbidden_code(assess(job, previous, observed), job, policy)
     run = with_image(run, job, previous, observed, policy)
     rollout = plan_rollout(job, previous, run.artifact, observed, policy)
@@ -67,15 +68,16 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     next_wire = changed(status, observed.resource)
     merges, merge_pause = job_changes(job, previous, run, observed, now)
     allowed, _ = job_changes(job, status, run, observed, now)
+    outdated = run.state is RunState.DONE and run.artifact is not None and not is_judged(job, run.artifact)
     return Plan(
         applies=applies,
         merges=merges,
         deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes),
         status=next_wire,
         notes=(*_lingering_notes(run), *(notes(job, previous, status, story) if next_wire is not None else ())),
-        # A time to live that the new status allows is set as soon as that is written.
+        # What the new status allows, a time to live or judging the model again, is done as soon as that is written.
         look_again_seconds=0.0
-        if allowed != merges
+        if allowed != merges or outdated
         else _soonest(apply_pause, merge_pause, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
     )

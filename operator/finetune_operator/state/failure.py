@@ -10,7 +10,7 @@ from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state import pods
-from finetune_operator.state.deadline import deadline_message, failed_by_deadline
+from finetune_operator.state.deadline import deadline_message, failed_by_deadline, limit_of
 from finetune_operator.state.disruption import outside_problem
 from finetune_operator.state.job_outcome import failed_condition, outcome
 from finetune_operator.state.run import Run
@@ -36,7 +36,8 @@ def job_failure(job: FineTuneJob, run: Run) -> Problem:
     """Say why the run failed."""
     failed = failed_condition(run.job)
     if run.job is not None and failed_by_deadline(run.job):
-        return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(job))
+        limit = limit_of(run.job) or job.spec.active_deadline_seconds or 0
+        return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(limit))
     problem = last_failure(job, run)
     if failed is None and not run.is_spent:
         return problem if problem is not None and run.job is None else _without_result(run)

@@ -24,7 +24,9 @@ def next_history(
         return known or None
     entry = next((entry for entry in known if (entry.run, entry.uri) == (artifact.run, artifact.uri)), None)
     if entry is not None and entry.digest == artifact.digest:
-        return known
+        judged = entry.model_copy(update={"evaluation": artifact.evaluation, "score": score})
+        is_judged_anew = entry.evaluation != artifact.evaluation
+        return [judged if other is entry and is_judged_anew else other for other in known]
     newest = PublishedRun(**artifact.model_dump(), score=score, published_at=timestamp(now))
     return [newest, *(other for other in known if other is not entry)][:HISTORY_LIMIT]
 

@@ -14,9 +14,10 @@ from finetune_operator.desired.training_job import asked, deadline_annotation, m
 from finetune_operator.kinds import Manifest
 from finetune_operator.managed_fields import suspender
 from finetune_operator.manifests import annotation_of, is_deleting
-from finetune_operator.state.active_time import job_deadline
+from finetune_operator.state.active_time import job_deadline, worked_seconds
 from finetune_operator.state.attempts import rejections
 from finetune_operator.state.contest import key_of, seconds_held_back
+from finetune_operator.state.deadline import live_limit
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.plan import Merge
@@ -34,8 +35,7 @@ def job_changes(
     told: the status, which has to tell how a Job ended before it may go.
     """
     staying = [found for found in observed.jobs if not is_deleting(found) and found not in run.stop]
-    pod = run.pod if run.pod not in observed.departed else None
-    wishes = [(found, _wished(job, told, run, found, pod), _limit(job, run, found)) for found in staying]
+    wishes = [(found, *_wished(job, told, run, found, observed)) for found in staying]
     merges = [merge for found, wished, limit in wishes if (merge := _merge(found, wished, limit))]
     pauses = [seconds_held_back(observed.repairs.get(key_of(found.live)), found.wish, now) for found in merges]
     allowed = tuple(merge for merge, pause in zip(merges, pauses, strict=True) if not pause)
@@ -50,26 +50,27 @@ def is_suspended_by_others(live: Manifest | None) -> bool:
     return before is not None and not before.get("suspend")
 
 
-def _wished(job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest, pod: Manifest | None) -> Manifest:
+def _wished(
+    job: FineTuneJob, told: FineTuneJobStatus, run: Run, live: Manifest, observed: Observed
+) -> tuple[Manifest, Manifest]:
+    """Return the fields that we wish a Job to have, and the annotation that its limit is to be told by, if another."""
     wished: Manifest = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
-    if _takes_over(run, live):
-        wished |= mutable_fields(job, job_deadline(job.spec.active_deadline_seconds, run.active, live, pod))
+    if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
+        pod = run.pod if run.pod not in observed.departed else None
+        limit = live_limit(job, live, worked_seconds(run.active, pod, observed.now))
+        wished |= mutable_fields(job, job_deadline(limit, run.active, live, pod))
         wished["backoffLimit"] = job.spec.max_retries + rejections(run.pods)
-    elif live is run.job and run.is_spent:
+        return wished, _limit(live, limit)
+    if live is run.job and run.is_spent:
         # Its pods stay to be looked at.
         wished["suspend"] = True
-    return wished
+    return wished, {}
 
 
-def _takes_over(run: Run, live: Manifest) -> bool:
-    return live is run.job and run.state is RunState.ACTIVE and not outcome(live)
-
-
-def _limit(job: FineTuneJob, run: Run, live: Manifest) -> Manifest:
-    """Return the annotation that a Job's limit is to be told by, if it tells another."""
-    limit = deadline_annotation(job).get(ANNOTATION_DEADLINE)
-    says_so = (annotation_of(live, ANNOTATION_DEADLINE) or None) == limit
-    return {ANNOTATION_DEADLINE: limit} if _takes_over(run, live) and not says_so else {}
+def _limit(live: Manifest, limit: int | None) -> Manifest:
+    told = annotation_of(live, ANNOTATION_DEADLINE) or None
+    wanted = deadline_annotation(limit).get(ANNOTATION_DEADLINE)
+    return {ANNOTATION_DEADLINE: wanted} if told != wanted else {}
 
 
 def _merge(live: Manifest, wished: Manifest, limit: Manifest) -> Merge | None:

@@ -5,16 +5,18 @@ from typing import Any
 from finetune_api.keys import ConditionType
 from finetune_operator.kinds import Manifest
 
-_LISTS = {"conditions": "type", "sources": "field"}
-"""Lists that are maps, by the field that tells their entries apart."""
+_LISTS = {"conditions": ("type",), "sources": ("field",), "history": ("run", "uri")}
+"""Lists that are maps, by the fields that tell their entries apart."""
 _ABOUT = {
     "run": ("id",),
     "artifact": ("run", "digest"),
     "serving": ("run",),
     "conditions": ("status",),
     "sources": ("run", "digest"),
+    "history": ("digest",),
 }
 """What a block, or an entry of a list, is about. Once it is about something else, nothing of it is kept."""
+OWN = [(kind.value,) for kind in ConditionType]
 _OF_THE_RUN = ("run", "progress", "metrics", "warnings", "score")
 
 
@@ -56,16 +58,19 @@ def _value(key: str, live: Any, known: Any, wanted: Any) -> Any:
 
 
 def _entries(key: str, live: list[Any], known: list[Manifest], wanted: list[Manifest]) -> list[Any]:
-    name = _LISTS[key]
-    before, after = ({entry[name]: entry for entry in entries} for entries in (known, wanted))
-    merged: list[Any] = []
-    for entry in live:
-        named = entry.get(name) if isinstance(entry, dict) else None
-        if named in after:
-            merged.append(_value(key, entry, before.get(named), after.pop(named)))
-        elif key == "conditions" and named not in list(ConditionType):
-            merged.append(entry)
-    return [*merged, *after.values()]
+    """Join a list entry by entry. One that is not understood stays; conditions stay where they are."""
+    there, before, after = ({_name(key, entry): entry for entry in entries} for entries in (live, known, wanted))
+    merged = {name: _value(key, there.get(name, {}), before.get(name), entry) for name, entry in after.items()}
+    kept = {name: entry for name, entry in there.items() if name not in (*before, *OWN)}
+    joined = kept | merged
+    names = dict.fromkeys([*there, *after] if key == "conditions" else [*after, *there])
+    return [joined[name] for name in names if name in joined]
+
+
+def _name(key: str, entry: Any) -> tuple[str, ...]:
+    """Return what tells an entry of a list apart; of something else that stands there, its text."""
+    fields = _LISTS[key]
+    return tuple(str(entry.get(field)) for field in fields) if isinstance(entry, dict) else (repr(entry),)
 
 
 def _is_about_the_same(key: str, live: Manifest, wanted: Manifest) -> bool:

@@ -21,8 +21,10 @@ from finetune_operator.state.history import next_history, published_before
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
+from finetune_operator.state.published import is_published
+from finetune_operator.state.recorded import launched_as, recorded_evaluation
 from finetune_operator.state.rollout import Rollout, unserved
-from finetune_operator.state.run import Run, RunState, launched_as
+from finetune_operator.state.run import Run, RunState
 from finetune_operator.state.story import Problem, Story
 
 _STAGES: list[str] = list(Stage)
@@ -116,6 +118,9 @@ def _run_status(
     return RunStatus(
         id=job.run_id,
         launch=job.launch,
+        inputs=job.identity.run if job.identity.run != job.run_id else None,
+        launch_inputs=job.identity.launch if job.identity.launch != job.launch else None,
+        evaluation=recorded_evaluation(job, previous) if run.job is not None else job.identity.evaluation,
         attempt=max(run.attempts, known.attempt if known and run.job is None else 0),
         started_at=started,
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
@@ -138,20 +143,24 @@ def _milestones(
 ) -> Milestones:
     """Say what is behind the run. known: the status, if it is of the same run; a milestone once reached stays."""
     done = run.state is RunState.DONE
-    succeeded = run.pod is not None and pods.has_succeeded(run.pod)
+    pod_succeeded = run.pod is not None and pods.has_succeeded(run.pod)
     stage = _STAGES.index(progress.stage) if progress and progress.stage in _STAGES else -1
-    trained = done or succeeded or stage > _STAGES.index(Stage.TRAIN)
-    evaluated = done or succeeded or stage > _STAGES.index(Stage.EVALUATE)
+    trained = done or pod_succeeded or stage > _STAGES.index(Stage.TRAIN)
+    evaluated = done or pod_succeeded or stage > _STAGES.index(Stage.EVALUATE)
     value = score(job.spec.options, metrics)
     where = f" to {run.artifact.uri}" if run.artifact else ""
-    published = f"Published{where}." if done else None
+    # It stays published while it is judged again.
+    is_there = done or (run.artifact is not None and is_published(job, run.artifact))
+    published = f"Published{where}." if is_there else None
+    succeeded = published if done else None
     return Milestones(
         trained=_once(known, ConditionType.TRAINED, reached=trained, words=f"Run {job.run_id} is trained."),
         evaluated=_once(
             known, ConditionType.EVALUATED, reached=evaluated, words=f"Score: {value}." if value else "Evaluated."
         ),
         published=published,
-        ready=_ready(job, rollout, published),
+        succeeded=succeeded,
+        ready=_ready(job, rollout, succeeded),
         unserved=unserved(job, rollout),
         failure=failure,
     )

@@ -23,6 +23,7 @@ from finetune_operator.state.job_outcome import has_paused, is_spent, outcome, w
 from finetune_operator.state.lingering import Lingering, lingering
 from finetune_operator.state.observed import Observed, condition, of_kind
 from finetune_operator.state.published import is_published
+from finetune_operator.state.recorded import is_judged, launched_as, recorded_artifact, recorded_evaluation
 from finetune_operator.state.story import Problem
 
 
@@ -81,9 +82,9 @@ def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) ->
     current = _current(job, previous, observed)
     own_pods = _pods(current, observed) if current is not None else _orphans(job, observed)
     report = _report(job, own_pods)
-    fresh = _artifact(job, own_pods)
+    fresh = _artifact(job, previous, own_pods)
     artifact = fresh or _known_artifact(job, previous)
-    done = fresh is not None or _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
+    done = fresh is not None or _is_done(job, previous, artifact)
     lost_job = "" if done or current is None else _lost(job, previous, current)
     if lost_job:
         current, own_pods, report = None, (), None
@@ -152,6 +153,12 @@ def _superfluous(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, now: d
     return []
 
 
+def _is_done(job: FineTuneJob, previous: FineTuneJobStatus, artifact: ArtifactStatus | None) -> bool:
+    if artifact is not None and artifact.run == job.run_id and not is_judged(job, artifact):
+        return False
+    return _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
+
+
 def run_of(training_job: Manifest) -> str:
     """Return the id of the run that a Job trains, from its template: that, unlike its labels, nobody can change."""
     return label_of(_template(training_job), LABEL_RUN)
@@ -161,12 +168,6 @@ def _template(training_job: Manifest) -> Manifest:
     """Return the head of the Job's pods."""
     template = (training_job.get("spec") or {}).get("template") or {}
     return {"metadata": template.get("metadata") or {}}
-
-
-def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
-    """Whether the recorded run is the one that the spec asks for."""
-    run = previous.run
-    return run is not None and run.id == job.run_id and run.launch == job.launch
 
 
 def _is_recorded_end(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
@@ -241,7 +242,7 @@ def is_told(training_job: Manifest, previous: FineTuneJobStatus) -> bool:
     """Whether the status already tells how this Job ended, so that nothing is lost when it goes."""
     if not outcome(training_job):
         return False
-    run_id, launch = label_of(training_job, LABEL_RUN), annotation_of(training_job, ANNOTATION_LAUNCH)
+    run_id, launch = run_of(training_job), annotation_of(_template(training_job), ANNOTATION_LAUNCH)
     run, artifact = previous.run, previous.artifact
     if run is not None and (run.id, run.launch) == (run_id, launch):
         return run.finished_at is not None
@@ -255,7 +256,7 @@ def _report(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> TerminationRepo
     return pods.last_word(best, job.run_id) if best else None
 
 
-def _artifact(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> ArtifactStatus | None:
+def _artifact(job: FineTuneJob, previous: FineTuneJobStatus, own_pods: tuple[Manifest, ...]) -> ArtifactStatus | None:
     """Return what a pod that succeeded has published."""
     for pod in own_pods:
         report = pods.last_word(pod, job.run_id) if pods.has_succeeded(pod) else None
@@ -267,13 +268,14 @@ def _artifact(job: FineTuneJob, own_pods: tuple[Manifest, ...]) -> ArtifactStatu
                 digest=published.digest,
                 size_bytes=published.size_bytes,
                 base_revision=published.base_revision,
+                evaluation=recorded_evaluation(job, previous),
             )
     return None
 
 
 def _known_artifact(job: FineTuneJob, previous: FineTuneJobStatus) -> ArtifactStatus | None:
     """Return what this run published, however many runs ago; else what the newest run that has anything did."""
-    newest, before = previous.artifact, published_before(job, previous)
+    newest, before = recorded_artifact(job, previous), published_before(job, previous)
     if before is None or _has_succeeded(job, previous) or (newest is not None and is_published(job, newest)):
         return newest
     return before.artifact

@@ -19,7 +19,8 @@ from finetune_operator.state.leaving import held_back
 from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import pod_problem, starting_words
-from finetune_operator.state.run import Run, RunState, launched_as, recorded_failure
+from finetune_operator.state.recorded import launched_as
+from finetune_operator.state.run import Run, RunState, recorded_failure
 from finetune_operator.state.story import Problem, Story, going_on, hindered, settled, stalled
 
 TURNED_AWAY = "The pod is made again; this is not counted."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.runs import child_name, launch_digest, run_id
+from finetune_api.runs import child_name, identify, launch_digest, run_id
 from finetune_api.spec import FineTuneJobSpec
 
 CLASSIFICATION: dict[str, Any] = {
@@ -92,6 +92,10 @@ def test_spelling_out_a_default_is_the_same_run(change: dict[str, Any]):
         {"serving": {"enabled": True, "replicas": 3}},
         {"suspend": True},
         {"maxRetries": 9, "activeDeadlineSeconds": 60, "ttlSecondsAfterFinished": 60},
+        {"evaluation": {"baseline": False, "batchSize": 2, "maxNewTokens": 9}},
+        {"dataset": {"truncationWarningShare": 0.5}},
+        {"training": {"loggingIntervalSteps": 1, "checkpointIntervalSteps": 1, "evaluationIntervalSteps": 1}},
+        {"training": {"globalBatchSize": 8, "gradientCheckpointing": True}},
     ],
     ids=str,
 )
@@ -112,7 +116,6 @@ def test_what_the_training_does_not_depend_on_is_the_same_run(change: dict[str, 
         {"dataset": {"seed": 1}},
         {"training": {"seed": 1}},
         {"training": {"epochs": 1}},
-        {"evaluation": {"baseline": False}},
         {"compute": {"image": "registry.example/trainer:2"}},
         {"runId": "again"},
         {"runId": "and-again"},
@@ -134,6 +137,7 @@ def test_every_training_input_makes_a_run_of_its_own(change: dict[str, Any]):
         {"output": {"secretRef": {"name": "rotated"}}},
         {"model": {"secretRef": {"name": "rotated"}}},
         {"training": {"seed": 1}},
+        {"training": {"gradientCheckpointing": True}},
     ],
     ids=str,
 )
@@ -143,11 +147,55 @@ def test_all_that_a_job_is_made_from_changes_the_launch(change: dict[str, Any]):
 
 @pytest.mark.parametrize(
     "change",
-    [{"serving": {"enabled": True}}, {"suspend": True}, {"ttlSecondsAfterFinished": 60}],
+    [
+        {"serving": {"enabled": True}},
+        {"suspend": True},
+        {"ttlSecondsAfterFinished": 60},
+        {"compute": {"cpu": "1000m", "memory": "4096Mi"}, "storage": {"size": "20480Mi"}},
+        {"compute": {"cpu": 1, "memory": 4 << 30}},
+        {"evaluation": {"baseline": False, "batchSize": 2, "maxNewTokens": 9}},
+        {"dataset": {"truncationWarningShare": 0.5}},
+        {"training": {"loggingIntervalSteps": 1, "checkpointIntervalSteps": 1, "evaluationIntervalSteps": 1}},
+        {"training": {"globalBatchSize": 8}},
+    ],
     ids=str,
 )
 def test_what_the_job_is_not_made_from_keeps_the_launch(change: dict[str, Any]):
     assert launch_digest(spec(CLASSIFICATION, change)) == launch_digest(spec(CLASSIFICATION))
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        [{"cpu": "500m"}, {"cpu": "0.5"}, {"cpu": ".5"}, {"cpu": "5e-1"}],
+        [{"memory": "1Gi"}, {"memory": "1024Mi"}, {"memory": 1 << 30}, {"memory": "1073741824"}],
+        [{"cpu": 2}, {"cpu": "2"}, {"cpu": "2000m"}],
+        [{"limits": {"memory": "64G"}}, {"limits": {"memory": "64e9"}}],
+        [{"sharedMemory": "1Gi"}, {"sharedMemory": "1024Mi"}],
+    ],
+    ids=str,
+)
+def test_the_spelling_of_an_amount_keeps_the_launch(spellings: list[dict[str, Any]]):
+    launches = {launch_digest(spec(CLASSIFICATION, {"compute": compute})) for compute in spellings}
+    assert len(launches) == 1
+    assert launches != {launch_digest(spec(CLASSIFICATION))}
+
+
+FORMER = {
+    "dataset": {"truncationWarningShare": 0.5},
+    "training": {"loggingIntervalSteps": 5, "checkpointIntervalSteps": 50, "gradientCheckpointing": True},
+    "evaluation": {"baseline": False},
+    "compute": {"cpu": "1500m", "memory": "1024Mi"},
+}
+
+
+def test_names_of_earlier_releases_are_known():
+    """These values were computed by the release that counted everything; they name stored runs."""
+    found = identify(spec(CLASSIFICATION, FORMER), {}, {})
+    assert (found.former_run, found.former_launch) == ("ff9a626c", "aad81a48e56cf34c")
+    plain = identify(spec(CLASSIFICATION), {}, {})
+    assert (plain.former_run, plain.former_launch) == (plain.run, plain.launch)
+    assert plain.evaluation is None
 
 
 JOB_NAMES = [

@@ -23,6 +23,7 @@ from finetune_operator.state.contest import ChildKey, Repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.observed import Observed, Refusal, previous_status
 from finetune_operator.state.plan import Merge, Plan, Policy
+from finetune_operator.state.recorded import as_recorded
 from tests.builders import finetune_job, merge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -195,7 +196,8 @@ class Scene:
 
     @property
     def job(self) -> FineTuneJob:
-        return parse_resource(self.resource).reading(tuple(previous_status(self.resource).sources or ()))
+        previous = previous_status(self.resource)
+        return as_recorded(parse_resource(self.resource).reading(tuple(previous.sources or ())), previous)
 
     @property
     def generation(self) -> int:

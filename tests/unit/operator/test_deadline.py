@@ -173,10 +173,38 @@ def test_a_limit_that_is_up_already_lets_no_pod_start() -> None:
     assert deadline(scene) == 0
 
 
+def test_a_lowered_limit_that_is_past_is_for_the_next_launch() -> None:
+    scene = launched()
+    pod = runs(scene, scene.pod())
+    after(scene, 100)
+    scene.edit(activeDeadlineSeconds=50).act()
+    assert deadline(scene) == LIMIT
+    assert is_idle(after(scene, 10).decide())
+    ends(after(scene, LIMIT), pod, exit_code=143)
+    scene.job_ends("Failed", "DeadlineExceeded").act()
+    assert scene.status["reason"] == "DeadlineExceeded"
+    assert f"({LIMIT})" in scene.status["message"]
+    assert is_idle(scene.decide())
+    assert kinds(scene.edit(activeDeadlineSeconds=60).act()) == []
+    assert scene.status["reason"] == "DeadlineExceeded"
+
+
+def test_a_first_limit_that_is_past_is_for_the_next_launch() -> None:
+    scene = Scene()
+    scene.act()
+    started(scene)
+    runs(scene, scene.pod())
+    after(scene, 100)
+    scene.edit(activeDeadlineSeconds=50).act()
+    assert deadline(scene) is None
+    scene.edit(activeDeadlineSeconds=500).act()
+    assert deadline(scene) == 500
+
+
 def test_a_lowered_limit_reaches_the_working_pod() -> None:
     scene = launched()
     runs(scene, scene.pod())
-    after(scene, 100)
+    after(scene, 40)
     scene.edit(activeDeadlineSeconds=50).act()
     assert deadline(scene) == 50
     scene.edit(activeDeadlineSeconds=None).act()

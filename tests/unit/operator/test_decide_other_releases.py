@@ -121,6 +121,20 @@ def test_conditions_of_others_keep_their_places_and_their_words():
     assert is_idle(scene.decide())
 
 
+def test_what_is_not_understood_of_the_history_stays_when_another_run_is_published():
+    scene = Scene().succeeds()
+    first = {**scene.status["history"][0], "signature": "x"}
+    odd = {"run": {"name": "of another kind"}}
+    add(scene, {"history": [first, odd]})
+    assert is_idle(scene.decide())
+    scene.edit(training={"seed": 7}).act()
+    scene.garbage_collect().succeeds()
+    newest, *others = scene.status["history"]
+    assert newest["run"] == scene.job.run_id
+    assert others == [first, odd]
+    assert is_idle(scene.decide())
+
+
 def test_what_belonged_to_a_run_goes_with_it():
     scene = Scene()
     scene.act()

@@ -29,8 +29,7 @@ class Volumes:
     def add(self, name: str, source: Manifest, path: PurePosixPath, *, read_only: bool) -> None:
         """Add a volume, mounted at `path`."""
         self.volumes.append({"name": name, **source})
-        mount: Manifest = {"name": name, "mountPath": str(path)}
-        self.mounts.append({**mount, "readOnly": True} if read_only else mount)
+        self._mount(name, path, read_only=read_only)
 
     def add_scratch(self, name: str, path: PurePosixPath) -> None:
         """Add an empty folder that lives as long as the pod."""
@@ -51,10 +50,19 @@ class Volumes:
             self.add("code", {"projected": {"sources": sources}}, CODE_DIRECTORY, read_only=True)
 
     def add_claims(self, claims: dict[str, bool]) -> None:
-        """Add claims that pvc:// URIs name; the values say whether they are written to."""
+        """Add claims that pvc:// URIs name; the values say whether they are written to.
+
+        What is only read is read-only for the kubelet, too, so that it gives nobody's files to the pod's group. A claim
+        that is mounted already, as the workspace, is mounted once more and is no second volume: the kubelet knows a
+        claim once in a pod, either to write to or not.
+        """
         for index, (claim, written) in enumerate(sorted(claims.items())):
-            source = {"persistentVolumeClaim": {"claimName": claim}}
-            self.add(f"claim-{index}", source, VOLUMES_DIRECTORY / claim, read_only=not written)
+            path, mounted = VOLUMES_DIRECTORY / claim, self._volume_of(claim)
+            if mounted:
+                self._mount(mounted, path, read_only=not written)
+                continue
+            source = {"claimName": claim} if written else {"claimName": claim, "readOnly": True}
+            self.add(f"claim-{index}", {"persistentVolumeClaim": source}, path, read_only=not written)
 
     def add_options(self, options: PodOptions) -> None:
         """Add what the options ask for: the certificates of trusted authorities, shared memory."""
@@ -63,6 +71,15 @@ class Volumes:
         if options.shared_memory is not None:
             source = {"emptyDir": {"medium": "Memory", "sizeLimit": str(options.shared_memory)}}
             self.add(SHARED_MEMORY, source, SHARED_MEMORY_DIRECTORY, read_only=False)
+
+    def _mount(self, name: str, path: PurePosixPath, *, read_only: bool) -> None:
+        mount: Manifest = {"name": name, "mountPath": str(path)}
+        self.mounts.append({**mount, "readOnly": True} if read_only else mount)
+
+    def _volume_of(self, claim: str) -> str | None:
+        """Return the name of the volume that a claim is mounted by already."""
+        sources = {volume["name"]: volume.get("persistentVolumeClaim") or {} for volume in self.volumes}
+        return next((name for name, source in sources.items() if source.get("claimName") == claim), None)
 
 
 def _bundle(bundle: CABundle) -> Manifest:

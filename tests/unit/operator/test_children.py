@@ -114,6 +114,31 @@ def test_claims_are_mounted_read_only_unless_they_are_written_to() -> None:
     assert mounts["/volumes/shared"] is False
     assert mounts["/workspace"] is False
     assert mounts["/etc/finetune/job"] is True
+    sources = [volume["persistentVolumeClaim"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume]
+    # fsGroup changes the owner of files on volumes that may be written to, and only there.
+    assert {source["claimName"]: source.get("readOnly", False) for source in sources} == {
+        "job-workspace": False,
+        "models": True,
+        "more": True,
+        "shared": False,
+        "tests": True,
+    }
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_claim_that_is_the_workspace_too_is_one_volume(written: bool) -> None:
+    output = {"destination": "pvc://ours/out", "secretRef": None} if written else {}
+    model = {"source": "pvc://ours/base", "secretRef": None}
+    found = job(storage={"existingClaim": "ours"}, model=model, output=output)
+    (spec, _) = pod_specs(found)
+    claims = [volume for volume in spec["volumes"] if "persistentVolumeClaim" in volume]
+    assert claims == [{"name": "workspace", "persistentVolumeClaim": {"claimName": "ours"}}]
+    mounts = [mount for mount in spec["containers"][0]["volumeMounts"] if mount["name"] == "workspace"]
+    second = {"name": "workspace", "mountPath": "/volumes/ours"}
+    assert mounts == [
+        {"name": "workspace", "mountPath": "/workspace"},
+        second if written else {**second, "readOnly": True},
+    ]
 
 
 def test_job_fails_at_once_on_terminal_codes_and_ignores_disruptions() -> None:
@@ -171,3 +196,4 @@ def test_model_on_a_claim_is_served_from_there() -> None:
     assert [volume["name"] for volume in spec["volumes"]] == ["scratch", "claim-0"]
     mount = spec["containers"][0]["volumeMounts"][1]
     assert mount == {"name": "claim-0", "mountPath": "/volumes/out", "readOnly": True}
+    assert spec["volumes"][1]["persistentVolumeClaim"] == {"claimName": "out", "readOnly": True}

@@ -147,7 +147,7 @@ def test_model_is_read_as_it_was_published_unless_the_spec_says_otherwise():
     base = published(output={"destination": "pvc://store/models", "secretRef": {"name": "theirs"}})
     inherited = started(base).training_job["spec"]["template"]["spec"]["volumes"]
     assert {"name": "secret-model", "secret": {"secretName": "theirs", "defaultMode": 0o440}} in inherited
-    assert {"name": "claim-0", "persistentVolumeClaim": {"claimName": "store"}} in inherited
+    assert {"name": "claim-0", "persistentVolumeClaim": {"claimName": "store", "readOnly": True}} in inherited
     own = started(base, model={"secretRef": {"name": "mine"}})
     volumes = own.training_job["spec"]["template"]["spec"]["volumes"]
     assert {"name": "secret-model", "secret": {"secretName": "mine", "defaultMode": 0o440}} in volumes

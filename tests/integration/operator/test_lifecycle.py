@@ -92,6 +92,7 @@ def test_bad_data_fails_at_once_and_says_why(bench: Workbench) -> None:
     bench.end_pod(pod, 65, failure(status, FailureClass.BAD_DATA, "train.csv, line 3: no label; add one."))
     status = bench.wait(phase="Failed", reason="BadData")
     assert status["message"] == "train.csv, line 3: no label; add one."
+    print("ANN", bench.get("ftj", "job")["metadata"])
     assert status["run"]["finishedAt"]
     assert bench.events()[-1] == "BadData"
     assert len(bench.get("pods")) == 1

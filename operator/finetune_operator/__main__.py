@@ -12,6 +12,7 @@ from finetune_operator.cluster.client import ApiServer
 from finetune_operator.cluster.connection import load_configuration
 from finetune_operator.errors import SettingsError
 from finetune_operator.lifecycle import Operator
+from finetune_operator.logs import fields
 from finetune_operator.settings import Settings, read_settings
 
 logger = logging.getLogger("finetune_operator")
@@ -30,9 +31,9 @@ def main() -> int:
     try:
         return asyncio.run(_run(settings))
     except ConfigException as error:
-        logger.error("cannot start: not in a pod, and no usable kubeconfig (set KUBECONFIG): %s", error)
+        logger.error("cannot start: not in a pod, and no usable kubeconfig (set KUBECONFIG)", extra=fields(why=error))
     except OSError as error:
-        logger.error("cannot start: %s", error)
+        logger.error("cannot start", extra=fields(why=error))
     return EXIT_USAGE
 
 

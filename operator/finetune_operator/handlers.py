@@ -15,7 +15,8 @@ from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.errors import ClusterError
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
-from finetune_operator.manifests import name_of, version_of
+from finetune_operator.logs import fields
+from finetune_operator.manifests import label_for, version_of
 
 logger = logging.getLogger(__name__)
 
@@ -143,4 +144,4 @@ async def _take_leave(cluster: Cluster, cache: Cache, manifest: Manifest) -> Non
         await take_leave(cluster, cache, manifest, version_of(manifest))
     except ClusterError as error:
         # It stays known until the next resync: believing it gone could make a second training Job.
-        logger.info("deletion not confirmed kind=%s name=%s why=%s", manifest["kind"], name_of(manifest), error)
+        logger.info("deletion not confirmed", extra=fields(child=label_for(manifest), why=error))

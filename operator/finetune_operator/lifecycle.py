@@ -15,6 +15,7 @@ from finetune_operator.cluster.lease import LeaseLock, Seat, campaign
 from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.errors import ClusterError
 from finetune_operator.handlers import watch_for_ever, watch_registry
+from finetune_operator.logs import fields
 from finetune_operator.reconcile.queue import WorkQueue
 from finetune_operator.reconcile.reconciler import Reconciler
 from finetune_operator.reconcile.resync import Resync
@@ -74,7 +75,7 @@ class Operator:
             elected = asyncio.Event()
             standing = asyncio.create_task(campaign(lock, elected), name="election")
             stack.push_async_callback(_release, lock, standing)
-            logger.info("standing by identity=%s", lock.identity)
+            logger.info("standing by", extra=fields(identity=lock.identity))
             won = asyncio.create_task(elected.wait(), name="elected")
             await asyncio.wait({won, stopped, standing}, return_when=asyncio.FIRST_COMPLETED)
             return await self._lead(stopped, standing) if elected.is_set() else 0
@@ -86,13 +87,13 @@ class Operator:
 
     async def _lead(self, stopped: asyncio.Task[Any], *others: asyncio.Task[Any]) -> int:
         """Act until one of the tasks ends. Returns 0 when that was the wish to stop."""
-        logger.info("leading identity=%s", self._settings.identity)
+        logger.info("leading", extra=fields(identity=self._settings.identity))
         work = asyncio.create_task(self._work(), name="work")
         try:
             await asyncio.wait({stopped, *others, work}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if work.done() and not work.cancelled() and work.exception():
-                logger.error("ending why=%s", work.exception())
+                logger.error("ending", extra=fields(why=work.exception()))
             await _cancel(work)
         logger.info("stopped")
         return 0 if stopped.done() else EXIT_LOST

@@ -19,6 +19,11 @@ def namespace_of(manifest: Manifest) -> str:
     return str(manifest["metadata"]["namespace"])
 
 
+def label_for(manifest: Manifest) -> str:
+    """Return kind and name, as logs name an object."""
+    return f"{manifest['kind']}/{name_of(manifest)}"
+
+
 def uid_of(manifest: Manifest) -> str:
     """Return metadata.uid, empty for an object that is not stored yet."""
     return str(manifest["metadata"].get("uid", ""))

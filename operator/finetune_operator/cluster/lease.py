@@ -17,6 +17,7 @@ from kubernetes.aio.leaderelection.resourcelock.baselock import BaseLock
 
 from finetune_operator.errors import ClusterError
 from finetune_operator.kinds import LEASE, Kind, Manifest
+from finetune_operator.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ class LeaseLock(BaseLock):  # type: ignore[misc]
             async with asyncio.timeout(ATTEMPT_TIMEOUT_SECONDS):
                 await request
         except (ClusterError, TimeoutError) as error:
-            logger.info("lease not written identity=%s why=%s", self.identity, error or "no answer in time")
+            why = error or "no answer in time"
+            logger.info("lease not written", extra=fields(identity=self.identity, why=why))
             return False
         self.renewed_at = sent
         return True
@@ -127,7 +129,7 @@ async def campaign(lock: LeaseLock, elected: asyncio.Event) -> None:
     parts = [asyncio.create_task(election.run()), asyncio.create_task(_expire(lock, elected))]
     try:
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        logger.error("lease lost identity=%s", lock.identity)
+        logger.error("lease lost", extra=fields(identity=lock.identity))
     finally:
         for part in parts:
             part.cancel()

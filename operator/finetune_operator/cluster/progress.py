@@ -11,6 +11,7 @@ import aiohttp
 from finetune_api.handoff import PROGRESS_PORT, Progress
 from finetune_api.reading import readable
 from finetune_operator.cluster.key import Key
+from finetune_operator.logs import fields
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +97,12 @@ class ProgressBoard:
                 content = await _whole(response)
             progress = readable(Progress, json.loads(content))
             if progress is None:
-                logger.warning("unreadable progress url=%s", target.url)
+                logger.warning("unreadable progress", extra=fields(url=target.url))
             return progress
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            logger.debug("no progress url=%s why=%s", target.url, error or "no answer in time")
+            logger.debug("no progress", extra=fields(url=target.url, why=error or "no answer in time"))
         except ValueError as error:
-            logger.warning("unreadable progress url=%s why=%s", target.url, error)
+            logger.warning("unreadable progress", extra=fields(url=target.url, why=error))
         return None
 
     def _open(self) -> aiohttp.ClientSession:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.errors import Refused
 from finetune_operator.kinds import CORE_EVENT, Manifest
+from finetune_operator.logs import fields
 from finetune_operator.manifests import namespace_of, parse_time, uid_of
 from finetune_operator.state.inquiry import inquiries
 from finetune_operator.state.observed import Observed
@@ -28,7 +29,7 @@ async def read_events(cluster: Cluster, observed: Observed, now: datetime) -> tu
     try:
         pages = await asyncio.gather(*reads)
     except Refused as error:
-        logger.warning("cannot read events namespace=%s why=%s", namespace_of(observed.resource), error)
+        logger.warning("cannot read events", extra=fields(namespace=namespace_of(observed.resource), why=error))
         return ()
     return tuple(event for page in pages for event in page)
 

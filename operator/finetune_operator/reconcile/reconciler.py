@@ -15,7 +15,8 @@ from finetune_operator.cluster.port import Cluster
 from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
 from finetune_operator.kinds import Manifest
-from finetune_operator.manifests import name_of, namespace_of, uid_of
+from finetune_operator.logs import fields
+from finetune_operator.manifests import label_for, name_of, namespace_of, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
 from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
@@ -67,13 +68,13 @@ class Reconciler:
         except (Conflict, NotFound) as error:
             # The cluster is ahead of the cache: what it says will arrive, or has gone.
             result = "conflict"
-            logger.info("reconcile again key=%s why=%s", key, error)
+            logger.info("reconcile again", extra=fields(key=key, why=error))
             raise
         except (ClusterError, TimeoutError) as error:
-            logger.warning("reconcile failed key=%s why=%s", key, error or "took too long")
+            logger.warning("reconcile failed", extra=fields(key=key, why=error or "took too long"))
             raise
         except Exception:
-            logger.exception("reconcile failed key=%s: a bug in the operator", key)
+            logger.exception("reconcile failed: a bug in the operator", extra=fields(key=key))
             raise
         finally:
             if result != "ok":
@@ -109,7 +110,8 @@ class Reconciler:
         if lasting and self._failures[key] + 1 < LASTING_FAILURES:
             raise error
         attempt = error.attempt
-        logger.warning("refused verb=%s child=%s/%s why=%s", attempt.verb, attempt.kind, attempt.name, error)
+        child = f"{attempt.kind}/{attempt.name}"
+        logger.warning("refused", extra=fields(key=key, verb=attempt.verb, child=child, why=error))
         return Refusal(attempt.kind, attempt.name, str(error), attempt.verb, lasting=lasting)
 
     def _decide(self, observed: Observed) -> Plan:
@@ -177,7 +179,7 @@ class Reconciler:
             except ClusterError as error:
                 errors.append(error)
         for child in plan.deletes:
-            logger.info("delete key=%s child=%s/%s", key, child["kind"], name_of(child))
+            logger.info("delete", extra=fields(key=key, child=label_for(child)))
             try:
                 left = await self._cluster.delete(child)
             except ClusterError as error:
@@ -200,7 +202,7 @@ class Reconciler:
                 return {"foreign": (taken.live,)}
             except ClusterError as error:
                 return {"refusal": self._refusal(key, error)}
-            logger.info("apply child=%s/%s/%s new=%s", namespace_of(child), child["kind"], name_of(child), is_new)
+            logger.info("apply", extra=fields(key=key, child=label_for(child), new=is_new))
         return {}
 
     def _remember(self, key: Key, child: Manifest, wish: str, over: str) -> None:
@@ -208,8 +210,7 @@ class Reconciler:
         repairs = self._repairs.setdefault(key, {})
         repair = repairs[key_of(child)] = next_repair(repairs.get(key_of(child)), wish, over, self._clock())
         if repair.count:
-            about = f"{namespace_of(child)}/{child['kind']}/{name_of(child)}"
-            logger.info("put right child=%s count=%d why=%s", about, repair.count, over)
+            logger.info("put right", extra=fields(key=key, child=label_for(child), count=repair.count, why=over))
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""
@@ -217,7 +218,7 @@ class Reconciler:
             self._cache.put(await self._write_status(key, observed, plan.status))
             before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
             level = logging.DEBUG if before == after else logging.INFO
-            logger.log(level, "status key=%s phase=%s reason=%s", key, *after)
+            logger.log(level, "status", extra=fields(key=key, phase=after[0], reason=after[1]))
         self._cache.forget_departed(uid_of(observed.resource), observed.departed)
         for note in plan.notes:
             await self._record(observed.resource, note)
@@ -237,7 +238,8 @@ class Reconciler:
         try:
             await self._cluster.record(event(resource, note, self._identity, self._clock()))
         except ClusterError as error:
-            logger.warning("event not recorded name=%s reason=%s why=%s", name_of(resource), note.reason, error)
+            told = fields(namespace=namespace_of(resource), name=name_of(resource), reason=note.reason, why=error)
+            logger.warning("event not recorded", extra=told)
 
 
 def _headline(status: Manifest | None) -> tuple[str | None, str | None]:

@@ -13,6 +13,7 @@ from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster, Listing
 from finetune_operator.errors import ClusterError, NotFound
 from finetune_operator.kinds import CHILDREN, FINETUNE_JOB, Kind, Manifest
+from finetune_operator.logs import fields
 from finetune_operator.manifests import namespace_of, uid_of, version_of
 
 logger = logging.getLogger(__name__)
@@ -95,13 +96,13 @@ class Resync:
             mended = [await self._mend(kind, scope) for kind in (FINETUNE_JOB, *CHILDREN)]
         except ClusterError as error:
             self._why[scope] = _why(error)
-            logger.error("cannot list namespace=%s why=%s", scope or "", self._why[scope])
+            logger.error("cannot list", extra=fields(namespace=scope or "", why=self._why[scope]))
         else:
             is_first = scope not in self._listed
             self._listed[scope] = time.monotonic()
             self._why.pop(scope, None)
             if is_first or any(mended):
-                logger.info("listed namespace=%s first=%s news=%d", scope or "", is_first, sum(mended))
+                logger.info("listed", extra=fields(namespace=scope or "", first=is_first, news=sum(mended)))
         if scope in self._listed:
             for chunk in _batched([key for key in self._cache.all_keys() if scope in (None, key.namespace)]):
                 for key in chunk:
@@ -115,7 +116,7 @@ class Resync:
         labels = "" if kind == FINETUNE_JOB else CHILD_SELECTOR
         listing = await self._cluster.snapshot(kind, scope, labels=labels)
         if _has_gone_back(listing, before.values(), floor):
-            logger.error("history has gone back kind=%s: the cache begins anew", kind.kind)
+            logger.error("history has gone back: the cache begins anew", extra=fields(kind=kind.kind))
             self._cache.forget(before.values())
             before = {}
             self.restored.set()

@@ -19,7 +19,10 @@ log = logging.getLogger(__name__)
 
 
 def measured(metrics: ServingMetrics) -> Middleware:
-    """Return a middleware that counts and times requests by route. Their content is never logged."""
+    """Return a middleware that counts and times requests by route; looks at the server itself are no requests to it.
+
+    Their content is never logged.
+    """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,9 +37,9 @@ def measured(metrics: ServingMetrics) -> Middleware:
             return response
         finally:
             seconds = time.monotonic() - started
-            metrics.requests.labels(route, code).inc()
-            metrics.latency.labels(route).observe(seconds)
             if route not in QUIET_ROUTES:
+                metrics.requests.labels(route, code).inc()
+                metrics.latency.labels(route).observe(seconds)
                 log.info("%s %s %s in %.3f s", request.method, route, code, seconds)
 
     return middleware

@@ -15,6 +15,7 @@ import pytest
 
 from devcluster import Access, CommandFailed
 from finetune_api.handoff import PROGRESS_PORT, Progress, TerminationReport
+from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.manifests import timestamp
 from tests.builders import Manifest, finetune_job
 from tests.integration.operator.operator_process import OperatorProcess
@@ -110,7 +111,7 @@ class Workbench:
                 and (running_job is None or pod["metadata"]["name"].startswith(running_job))
             ]
 
-        (pod,) = self.until(live, lambda pods: len(pods) == 1)
+        (pod,) = self.until(live, lambda pods: len(pods) == 1, 30)
         return pod
 
     def writes_in(self, seconds: float) -> dict[str, float]:
@@ -137,13 +138,8 @@ class Workbench:
         """Bind the pod and let its trainer run at this address."""
         self.bind(pod)
         started = {"running": {"startedAt": timestamp(datetime.now(UTC))}}
-        status = self._container(pod, started)
         ips = [{"ip": address}]
-        self.set_status(
-            "pod",
-            pod["metadata"]["name"],
-            {"phase": "Running", "podIP": address, "podIPs": ips, "containerStatuses": [status]},
-        )
+        self.report_pod(pod, {TRAINER: started}, phase="Running", podIP=address, podIPs=ips)
 
     def end_pod(self, pod: Manifest, exit_code: int, report: TerminationReport | None = None, reason: str = "") -> None:
         """Let the trainer end."""
@@ -151,8 +147,23 @@ class Workbench:
         if report:
             end["message"] = json.dumps(report.to_wire())
         phase = "Succeeded" if exit_code == 0 else "Failed"
-        status = self._container(pod, {"terminated": end})
-        self.set_status("pod", pod["metadata"]["name"], {"phase": phase, "containerStatuses": [status]})
+        self.report_pod(pod, {TRAINER: {"terminated": end}}, phase=phase)
+
+    def report_pod(self, pod: Manifest, states: Manifest, **status: Any) -> None:
+        """Report the pod with these states of its containers, by their names; one that it lacks is as if injected."""
+        own = pod["spec"]["containers"][0]
+        containers = [
+            {
+                "name": name,
+                "image": own["image"],
+                "imageID": "",
+                "ready": "running" in state,
+                "restartCount": 0,
+                "state": state,
+            }
+            for name, state in states.items()
+        ]
+        self.set_status("pod", pod["metadata"]["name"], {"containerStatuses": containers, **status})
 
     def reap(self) -> None:
         """Let pods that are being deleted go, as a kubelet does once their containers have ended."""
@@ -190,14 +201,3 @@ class Workbench:
         self.stop_progress()
         self.cluster.run_kubectl("delete", "namespace", self.namespace, "--wait=false")
         self.reap()
-
-    def _container(self, pod: Manifest, state: Manifest) -> Manifest:
-        container = pod["spec"]["containers"][0]
-        return {
-            "name": container["name"],
-            "image": container["image"],
-            "imageID": "",
-            "ready": "running" in state,
-            "restartCount": 0,
-            "state": state,
-        }

@@ -84,6 +84,7 @@ class Reason(StrEnum):
     VOLUME_NOT_READY = "VolumeNotReady"
     SECRET_NOT_FOUND = "SecretNotFound"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"
+    WORKSPACE_DELETED = "WorkspaceDeleted"
     SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     CODE_NOT_ALLOWED = "CodeNotAllowed"
     CONTAINER_NOT_STARTING = "ContainerNotStarting"

@@ -9,7 +9,7 @@ from finetune_api.inputs import TrainingInputs, only_for_tasks
 from finetune_api.output import OutputSpec
 from finetune_api.schema import Rule
 from finetune_api.serving import ServingSpec
-from finetune_api.storage import StorageSpec
+from finetune_api.storage import StorageSpec, WorkspaceTTL
 from finetune_api.tasks import OPTIONS, Task
 
 PACKING = [task.value for task in Task if OPTIONS[task].may_pack]
@@ -54,4 +54,11 @@ class FineTuneJobSpec(TrainingInputs):
         ge=0,
         le=31_536_000,
         description="Seconds after which the finished training Job and its pods are deleted. Default: kept.",
+    )
+    workspace_ttl_seconds_after_finished: WorkspaceTTL | None = Field(
+        None,
+        alias="workspaceTTLSecondsAfterFinished",
+        description="Seconds after which the workspace volume of a run that succeeded or failed is deleted, with its"
+        " checkpoints and the ended pods that hold it; what is published stays. A later run claims a new one. An"
+        " existingClaim is never deleted. Default: kept as long as this job.",
     )

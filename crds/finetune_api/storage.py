@@ -1,10 +1,13 @@
 """`spec.storage`: the workspace volume, where checkpoints live while the job exists."""
 
 from enum import StrEnum
+from typing import Annotated
 
 from pydantic import Field
 
 from finetune_api.schema import ApiModel, ObjectName, Quantity, Rule, at_least
+
+WorkspaceTTL = Annotated[int, Field(ge=0, le=31_536_000)]
 
 
 class AccessMode(StrEnum):

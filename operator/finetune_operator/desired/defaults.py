@@ -13,7 +13,7 @@ from finetune_api.keys import OWN_PREFIXES, POD_LABELS_OF_CONTROLLERS
 from finetune_api.pod import PodOptions
 from finetune_api.quantity import amount
 from finetune_api.schema import ApiModel, ObjectName
-from finetune_api.storage import AccessMode, StorageSpec
+from finetune_api.storage import AccessMode, StorageSpec, WorkspaceTTL
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 
@@ -45,6 +45,7 @@ class JobDefaults(ApiModel):
     compute: PodOptions = PodOptions()
     serving: PodOptions = PodOptions()
     storage: StorageDefaults = StorageDefaults()
+    workspace_ttl_seconds_after_finished: WorkspaceTTL | None = Field(None, alias="workspaceTTLSecondsAfterFinished")
 
 
 NO_DEFAULTS = JobDefaults()
@@ -77,6 +78,9 @@ def with_defaults(job: FineTuneJob, defaults: JobDefaults) -> FineTuneJob:
         "compute": under(spec.compute, defaults.compute, defaults.pods),
         "serving": under(spec.serving, defaults.serving, defaults.pods),
         "storage": _storage(spec.storage, defaults.storage),
+        "workspace_ttl_seconds_after_finished": _first(
+            spec.workspace_ttl_seconds_after_finished, defaults.workspace_ttl_seconds_after_finished
+        ),
     }
     return replace(job, spec=spec.model_copy(update=changes))
 
@@ -99,6 +103,10 @@ def _joined(name: str, base: Any, own: Any) -> Any:
     if name in LISTS:
         return [*(entry for entry in base if entry not in own), *own]
     return own
+
+
+def _first(own: int | None, default: int | None) -> int | None:
+    return own if own is not None else default
 
 
 def _storage(storage: StorageSpec, defaults: StorageDefaults) -> StorageSpec:

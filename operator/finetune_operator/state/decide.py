@@ -28,6 +28,7 @@ from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
 from finetune_operator.state.recorded import as_recorded, is_judged
 from finetune_operator.state.refusal import refused_story
+from finetune_operator.state.retention import Retention, retention
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess
 from finetune_operator.state.serving_image import with_image
@@ -65,20 +66,24 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     if observed.foreign or (observed.refusal and observed.refusal.hinders_launch):
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
+    outdated = run.state is RunState.DONE and run.artifact is not None and not is_judged(job, run.artifact)
+    kept = Retention() if outdated else retention(job, previous, run, observed, now)
+    if kept.is_over:
+        status = status.model_copy(update={"workspace": None})
     next_wire = changed(status, observed.resource)
+    told = notes(job, previous, status, story) if next_wire is not None else ()
     merges, merge_pause = job_changes(job, previous, run, observed, now)
     allowed, _ = job_changes(job, status, run, observed, now)
-    outdated = run.state is RunState.DONE and run.artifact is not None and not is_judged(job, run.artifact)
     return Plan(
         applies=applies,
         merges=merges,
-        deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes),
+        deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes, *kept.delete),
         status=next_wire,
-        notes=(*_lingering_notes(run), *(notes(job, previous, status, story) if next_wire is not None else ())),
+        notes=(*_lingering_notes(run), *kept.notes, *told),
         # What the new status allows, a time to live or judging the model again, is done as soon as that is written.
         look_again_seconds=0.0
         if allowed != merges or outdated
-        else _soonest(apply_pause, merge_pause, _look_again(job, observed, policy, run)),
+        else _soonest(apply_pause, merge_pause, kept.seconds_left, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
     )
 

@@ -12,7 +12,7 @@ from finetune_api.handoff import TerminationReport
 from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_JOB_UID, LABEL_RUN, Component, ConditionType, Phase, Reason
 from finetune_api.status import ArtifactStatus, ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
-from finetune_operator.kinds import JOB, Manifest
+from finetune_operator.kinds import CLAIM, JOB, Manifest
 from finetune_operator.manifests import annotation_of, controller_of, is_deleting, label_of, name_of, uid_of
 from finetune_operator.state import pods
 from finetune_operator.state.active_time import NO_WORK, ActiveTime, active_time
@@ -301,8 +301,9 @@ def _others(
 
 
 def _blockers(observed: Observed, others: list[Manifest], current: Manifest | None) -> tuple[str, ...]:
-    """Name what a new Job has to wait for: unwanted Jobs, and training pods that may still work."""
+    """Name what a new Job has to wait for: unwanted Jobs, pods that may still work, a claim that is being deleted."""
     training_pods = observed.pods(Component.TRAINING)
     own = pods.pods_of(current, training_pods) if current is not None else []
     working = [pod for pod in training_pods if not pods.is_over(pod) and pod not in own]
-    return tuple(sorted(f"{found['kind']} {name_of(found)}" for found in (*others, *working)))
+    going = [claim for claim in observed.of_kind(CLAIM) if is_deleting(claim)]
+    return tuple(sorted(f"{found['kind']} {name_of(found)}" for found in (*others, *working, *going)))

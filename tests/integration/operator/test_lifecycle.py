@@ -198,3 +198,14 @@ def test_deleted_resource_that_a_finalizer_keeps_stops_working(bench: Workbench)
     bench.until(lambda: [*bench.get("jobs"), *bench.get("pods")], lambda left: not left)
     bench.kubectl("patch", "ftj", "job", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     bench.until(lambda: bench.get("ftj"), lambda left: not left)
+
+
+def test_workspace_of_a_published_run_is_deleted_and_claimed_anew(bench: Workbench) -> None:
+    published(bench, workspaceTTLSecondsAfterFinished=0)
+    bench.until(lambda: bench.get("persistentvolumeclaims"), lambda claims: claims == [])
+    assert "workspace" not in bench.status()
+    # Without a volume, another kind of volume may be asked for.
+    bench.edit("job", storage={"size": "2Gi"}, training={"seed": 1})
+    bench.wait(reason="Unschedulable")
+    (claim,) = bench.get("persistentvolumeclaims")
+    assert claim["spec"]["resources"]["requests"]["storage"] == "2Gi"

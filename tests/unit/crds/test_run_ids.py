@@ -96,6 +96,7 @@ def test_spelling_out_a_default_is_the_same_run(change: dict[str, Any]):
         {"dataset": {"truncationWarningShare": 0.5}},
         {"training": {"loggingIntervalSteps": 1, "checkpointIntervalSteps": 1, "evaluationIntervalSteps": 1}},
         {"training": {"globalBatchSize": 8, "gradientCheckpointing": True}},
+        {"workspaceTTLSecondsAfterFinished": 60},
     ],
     ids=str,
 )
@@ -157,6 +158,7 @@ def test_all_that_a_job_is_made_from_changes_the_launch(change: dict[str, Any]):
         {"dataset": {"truncationWarningShare": 0.5}},
         {"training": {"loggingIntervalSteps": 1, "checkpointIntervalSteps": 1, "evaluationIntervalSteps": 1}},
         {"training": {"globalBatchSize": 8}},
+        {"workspaceTTLSecondsAfterFinished": 60},
     ],
     ids=str,
 )

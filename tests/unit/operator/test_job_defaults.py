@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from finetune_api.compute import ComputeSpec
-from finetune_operator.desired.defaults import JobDefaults, under
+from finetune_operator.desired.defaults import JobDefaults, under, with_defaults
 from finetune_operator.errors import SettingsError
 from finetune_operator.kinds import Manifest
 from finetune_operator.settings import read_settings
@@ -113,6 +113,13 @@ def test_defaults_of_storage_are_for_volumes_that_are_yet_to_be_claimed(
     assert (claim["accessModes"], claim["storageClassName"]) == (modes, storage_class)
     found.policy = POLICY
     assert is_idle(found.decide())
+
+
+@pytest.mark.parametrize(("own", "seconds"), [(None, 60), (7, 7), (0, 0)])
+def test_the_workspaces_time_to_live_is_a_default_too(own: int | None, seconds: int) -> None:
+    job = Scene(workspaceTTLSecondsAfterFinished=own).job
+    given = defaults(workspaceTTLSecondsAfterFinished=60)
+    assert with_defaults(job, given).spec.workspace_ttl_seconds_after_finished == seconds
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,9 @@ KEPT_ENTRIES = 2
 NO_TOKENS = ("token_type_ids", "position_ids")
 LIBRARIES = ("transformers", "tokenizers", "trl", "datasets")
 VOLATILE_SETTINGS = ("_name_or_path", "dtype", "quantization_config", "transformers_version")
+PROMPT = "prompt"
+"""What may be a text in one row and a chat in the next, with keys of its own; kept as JSON, since the column of a table
+would refuse the one and fill the other with nulls."""
 ROWS_FILE = "rows.arrow"
 COUNTS_FILE = "counts.json"
 
@@ -60,14 +63,15 @@ def encode_rows(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: in
         write_atomically(folder / COUNTS_FILE, json.dumps(asdict(counts)))
     _prune(cache)
     _say_counts(counts)
-    return Encoded(Dataset.from_file(str(folder / ROWS_FILE)), counts)
+    encoded = Dataset.from_file(str(folder / ROWS_FILE))
+    return Encoded(encoded.with_transform(_with_prompts) if PROMPT in encoded.column_names else encoded, counts)
 
 
 def _write(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int, folder: Path) -> TokenCounts:
     limit = usable_length(loaded.model, loaded.tokenizer, max_length, recipe.reading_side)
     lengths = _Lengths()
     batches = (recipe.encode(batch, loaded, max_length) for batch in rows.batches(BATCH_ROWS))
-    kept = write_arrow((lengths.counted(batch) for batch in batches), folder / ROWS_FILE)
+    kept = write_arrow((_as_columns(lengths.counted(batch)) for batch in batches), folder / ROWS_FILE)
     if not kept:
         raise BadData(
             f"what the rows teach lies beyond {limit}, so nothing is learnt; {limit.remedy}",
@@ -75,6 +79,15 @@ def _write(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int, fo
         )
     # A long text may become several rows.
     return lengths.summary(limit, left_out=max(0, len(rows) - kept))
+
+
+def _as_columns(rows: list[Row]) -> list[Row]:
+    return [{**row, PROMPT: json.dumps(row[PROMPT])} if PROMPT in row else row for row in rows]
+
+
+def _with_prompts(columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Return the columns of some rows, their prompts as the recipe made them."""
+    return {**columns, PROMPT: [json.loads(text) for text in columns[PROMPT]]} if PROMPT in columns else columns
 
 
 def write_arrow(batches: Iterator[list[Row]], path: Path) -> int:

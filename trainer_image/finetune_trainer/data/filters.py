@@ -74,7 +74,7 @@ def _text(value: Any) -> str:
 def _number(value: Any, column: str) -> float:
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RowError(column, show(value), f"a number, since {FIELD} compares it") from None
 
 

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from finetune_trainer.data.chats import Tell, chat_in
+from finetune_trainer.data.chats import Tell, chat_in, is_chat
 from finetune_trainer.data.problems import RowError, show
 from finetune_trainer.data.structured import parsed
-
-Instruction = dict[str, Any]
-"""{instruction}, and where the row has them {context, system, history}; history is a list of [prompt, answer] pairs."""
 
 CONTEXTS = ("input", "context")
 SYSTEMS = ("system", "system_prompt")
@@ -15,12 +12,16 @@ HISTORY = "history"
 HISTORY_SHAPE = "a list of [prompt, answer] pairs"
 
 
+class Instruction(dict[str, Any]):
+    """{instruction}, and what a row has of {context, system, history}, the last a list of [prompt, answer] pairs."""
+
+
 def instruction_in(values: dict[str, Any], column: str, tell: Tell) -> tuple[Instruction, set[str]]:
     """Return the instruction that a row's column holds with all that belongs to it, and the columns that it stands in.
 
     Raises RowError for a history that is none.
     """
-    found: Instruction = {"instruction": values[column]}
+    found = Instruction(instruction=values[column])
     read = {column}
     context = next((name for name in CONTEXTS if name != column and _text(values.get(name))), None)
     for key, name in (("context", context), ("system", system_column(values))):
@@ -46,7 +47,7 @@ def _text(value: Any) -> bool:
 def _history(value: Any, tell: Tell) -> list[list[str]]:
     """Return pairs of earlier prompts and answers, which may be written as a chat or in a text."""
     turns = chat_in(parsed(value, HISTORY, HISTORY_SHAPE), HISTORY, tell) if value else []
-    if turns and all(isinstance(turn, dict) for turn in turns):
+    if is_chat(turns):
         texts = [turn.get("content") for turn in turns]
         turns = [texts[index : index + 2] for index in range(0, len(texts), 2)]
     if not isinstance(turns, list) or not all(_is_pair(turn) for turn in turns):

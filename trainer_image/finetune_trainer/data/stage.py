@@ -154,6 +154,8 @@ class _Preparation:
                 problems.add(raw.number, error)
             except RowError as error:
                 problems.add(raw.number, error)
+            except RecursionError:
+                problems.add(raw.number, RowError(None, "objects within objects, too deep", "a row that can be read"))
 
     def _used(self, raw: RawRow, all_have: bool, seen: Counter[str]) -> Row | None:
         """Return the row under the task's names of columns, or None if it is filtered out or holds nothing at all."""

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from finetune_trainer.data.instructions import Instruction
 from finetune_trainer.data.problems import RowError, show
 
 Message = dict[str, Any]
+Asked = dict[str, Any]
+"""An Instruction, as rows in plain form have it."""
 INSTRUCTION, INPUT, RESPONSE = "### Instruction:\n", "### Input:\n", "### Response:\n"
 STATED = (
     "the model has no chat template, so it is asked in these words: '### Instruction:\\n…\\n\\n### Response:\\n', with"
@@ -18,7 +19,7 @@ def asking_notes(row: dict[str, Any], tokenizer: Any) -> tuple[str, ...]:
     return (STATED,) if isinstance(row.get("prompt"), dict) and not tokenizer.chat_template else ()
 
 
-def checked_instruction(value: Instruction, column: str) -> Instruction:
+def checked_instruction(value: Asked, column: str) -> Asked:
     """Return the instruction if it holds a text. Raises RowError."""
     asked = value["instruction"]
     if not isinstance(asked, str):
@@ -28,7 +29,7 @@ def checked_instruction(value: Instruction, column: str) -> Instruction:
     return value
 
 
-def as_chat(value: Instruction) -> list[Message]:
+def as_chat(value: Asked) -> list[Message]:
     """Return the instruction as messages, up to what the assistant has to reply to."""
     system = [{"role": "system", "content": value["system"]}] if "system" in value else []
     earlier = [
@@ -40,7 +41,7 @@ def as_chat(value: Instruction) -> list[Message]:
     return [*system, *earlier, {"role": "user", "content": f"{value['instruction']}{context}"}]
 
 
-def as_text(value: Instruction) -> str:
+def as_text(value: Asked) -> str:
     """Return the instruction as the stated prompt, up to where the answer begins."""
     system = f"{value['system']}\n\n" if "system" in value else ""
     earlier = "".join(_asked(prompt) + f"{answer}\n\n" for prompt, answer in value.get("history", ()))

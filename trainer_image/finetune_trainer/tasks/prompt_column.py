@@ -3,6 +3,7 @@
 from typing import Any
 
 from finetune_api.dataset import Columns
+from finetune_trainer.data.instructions import Instruction
 from finetune_trainer.data.problems import RowError
 from finetune_trainer.data.template import Template
 from finetune_trainer.tasks.chat import Message, checked_turns
@@ -16,7 +17,7 @@ def prompt_of(values: dict[str, Any], columns: Columns, template: Template | Non
     if template:
         return template.fill(values)
     value = values.get(columns.prompt)
-    if isinstance(value, dict):
+    if isinstance(value, Instruction):
         return checked_instruction(value, columns.prompt)
     if not isinstance(value, list):
         return required_text(values, columns.prompt, "prompt")

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from finetune_trainer.data.instructions import Instruction
 from finetune_trainer.tasks.chat import Message, chat_ids
-from finetune_trainer.tasks.instructions import as_chat, as_text
+from finetune_trainer.tasks.instructions import Asked, as_chat, as_text
 from finetune_trainer.tasks.prompt_tokens import prompt_tokens
 from finetune_trainer.tasks.tools import Tools
 
 Turns = str | list[Message]
-Prompt = Turns | Instruction
+Prompt = Turns | Asked
 """A prompt as rows have it. What an instruction becomes depends on the model."""
 
 

@@ -119,7 +119,7 @@ def _number(value: Any, column: str) -> float:
     """Return the margin; CSV holds numbers as text."""
     try:
         number = float("nan" if isinstance(value, bool | list | dict) else value)
-    except ValueError:
+    except (ValueError, OverflowError):
         number = float("nan")
     if not 0 <= number < float("inf"):
         raise RowError(column, show(value), "a number of at least 0")

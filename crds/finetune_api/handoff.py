@@ -124,6 +124,7 @@ class Progress(Tolerant):
     trainable_parameters: int | None = None
     metrics: Metrics = Metrics()
     warnings: list[str] = []
+    waiting: str | None = Field(None, description="What the pod waits for, in words, while it does.")
 
 
 class Artifact(Tolerant):

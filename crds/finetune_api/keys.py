@@ -94,6 +94,7 @@ class Reason(StrEnum):
     RESUMED = "Resumed"
     RELAUNCHED = "Relaunched"
     RETRYING = "Retrying"
+    WAITING_FOR_STORE = "WaitingForStore"
     RESUMING = "Resuming"
     POD_REJECTED = "PodRejected"
     CONTAINER_FAILED = "ContainerFailed"

@@ -8,14 +8,15 @@ from finetune_api.sources import uri_rules
 
 
 class OutputSpec(ApiModel):
-    """Where the merged model is published: into a folder named by the run, below `destination`."""
+    """Where the merged model is published: into the folder `<namespace>/<name>/<run>` below `destination`."""
 
     rules = uri_rules("destination", "s3", "pvc")
 
     destination: str = Field(
         min_length=1,
         max_length=1024,
-        description="s3://bucket/path or pvc://claim/path. Each run publishes into a folder of its own below it.",
+        description="s3://bucket/path or pvc://claim/path. Each run publishes into a folder of its own below"
+        " it, <namespace>/<name>/<run>.",
     )
     merge_tolerance: float | None = Field(
         None,

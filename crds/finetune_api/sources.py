@@ -40,9 +40,18 @@ class Source:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}" + (f"/{self.path}" if self.path else "")
 
+    def beside(self, uid: str) -> "Source":
+        """Return the place to use where another object's files are in this one: told apart by the owner's uid."""
+        return Source(self.scheme, self.container, f"{self.path}-{uid[:8]}")
+
     def child(self, name: str) -> "Source":
         """Return the source `name` below this one."""
         return Source(self.scheme, self.container, f"{self.path}/{name}" if self.path else name)
+
+
+def publication(destination: Source, namespace: str, name: str, run_id: str) -> Source:
+    """Return the folder that a run publishes into: nobody else's, however many jobs share a destination."""
+    return destination.child(namespace).child(name).child(run_id)
 
 
 def parse_source(uri: str) -> Source:

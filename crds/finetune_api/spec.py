@@ -41,6 +41,11 @@ class FineTuneJobSpec(TrainingInputs):
     run_id: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9._-]*$")] | None = Field(
         None, description="Any new value forces a new run of unchanged inputs."
     )
+    retry: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9._:-]*$")] | None = Field(
+        None,
+        description="Any new value launches a failed run again: the stages that are done are kept, and it goes on at the"
+        " one that failed.",
+    )
     max_retries: int = Field(3, ge=0, le=100, description="Failed pods of a run before it fails; preemptions are free.")
     active_deadline_seconds: int | None = Field(
         None,

@@ -52,6 +52,7 @@ class ProgressStatus(ApiModel):
     samples_per_second: float | None = Field(None, ge=0, description="Rows learnt from per second.")
     tokens_per_second: float | None = Field(None, ge=0, description="Tokens learnt from per second.")
     trainable_parameters: int | None = Field(None, ge=0, description="Count of the parameters that learn.")
+    waiting: str | None = Field(None, max_length=1024, description="What the pod waits for, in words, while it does.")
 
 
 class MetricsStatus(ApiModel):

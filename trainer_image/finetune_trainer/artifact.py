@@ -22,11 +22,12 @@ class ArtifactFile(Tolerant):
 
 
 class Manifest(Tolerant):
-    """The list of files, sorted by path, and its digest."""
+    """The list of files, sorted by path, and its digest. `owner` is the uid of the FineTuneJob that published them."""
 
     version: int = MANIFEST_VERSION
     files: list[ArtifactFile]
     digest: str
+    owner: str | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -52,10 +53,11 @@ def build_manifest(folder: Path) -> Manifest:
     return Manifest(files=files, digest=digest_of(files))
 
 
-def write_manifest(folder: Path) -> Manifest:
-    """Build the manifest of `folder` and write it beside the files."""
-    manifest = build_manifest(folder)
-    (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+def write_manifest(folder: Path, owner: str | None = None) -> Manifest:
+    """Build the manifest of `folder` and write it beside the files; `owner` is the publishing FineTuneJob's uid."""
+    manifest = build_manifest(folder).model_copy(update={"owner": owner})
+    text = manifest.model_dump_json(by_alias=True, indent=1, exclude_none=True)
+    (folder / MANIFEST_NAME).write_text(text + "\n", encoding="utf-8")
     return manifest
 
 

@@ -18,12 +18,16 @@ from finetune_api.sources import Source, parse_source
 from finetune_trainer.errors import BadSpec, MissingInput
 from finetune_trainer.storage import Access, Credentials
 
+PATIENCE_SECONDS = 2 * 3600.0
 CPU_MAX_FILE = Path("/sys/fs/cgroup/cpu.max")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the trainer finds and leaves things; `termination_log` None means that there is no kubelet to read it."""
+    """Where the trainer finds and leaves things; `termination_log` None means that there is no kubelet to read it.
+
+    `patience_seconds` is how long one stage waits for a store that does not answer.
+    """
 
     job_file: Path
     workspace: Path
@@ -32,6 +36,7 @@ class Settings:
     code: Path
     port: int
     termination_log: Path | None
+    patience_seconds: float = PATIENCE_SECONDS
 
     def access(self, block: str, field: str, revision: str | None = None) -> Access:
         """Return how the source in `field` is reached, with the Secret of `block`: model, dataset or output."""

@@ -29,7 +29,7 @@ def export(request: RunRequest, results: Results, recipe: Recipe, workspace: Wor
     (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
     card = model_card(request, results, recipe)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
-    manifest = write_manifest(folder)
+    manifest = write_manifest(folder, request.uid)
     say("export", f"{len(manifest.files)} files, {manifest.size_bytes / 1e6:.1f} MB, {manifest.digest[:19]}")
     return ExportRecord(workspace.relative(folder), manifest.digest, manifest.size_bytes)
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from finetune_api.handoff import Artifact, RunRequest, Stage
 from finetune_api.model import ModelSpec
+from finetune_api.sources import Source, publication
 from finetune_trainer.batches import Batches, current_batches
 from finetune_trainer.code import keep_code
 from finetune_trainer.config import Settings, prepare_environment, pretends_gpus, spec_source
@@ -19,9 +20,10 @@ from finetune_trainer.evaluate import Judge
 from finetune_trainer.export import export
 from finetune_trainer.log import say, silence_transformers
 from finetune_trainer.model import fetch_model
+from finetune_trainer.patience import Patience
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard, duration
-from finetune_trainer.push import push
+from finetune_trainer.push import belongs_to_another, push
 from finetune_trainer.records import (
     DataRecord,
     EvaluateRecord,
@@ -32,13 +34,18 @@ from finetune_trainer.records import (
     Results,
     TrainRecord,
 )
-from finetune_trainer.storage import open_storage
+from finetune_trainer.storage import Storage, open_storage
 from finetune_trainer.tasks import recipe_for
 from finetune_trainer.train import Training, warn_of_truncation
+from finetune_trainer.turns import take_turn
 from finetune_trainer.workspace import Workspace
 
 Record = TypeVar("Record")
 BASELINE = "Baseline"
+DESTINATION_FIELD = "spec.output.destination"
+REPEATABLE = (Stage.DATA, Stage.MODEL, Stage.PUSH)
+"""Stages that ask services, and may be done again from their beginning at any time."""
+WAITING_CHARACTERS = 600
 
 
 class Pipeline:
@@ -57,8 +64,10 @@ class Pipeline:
 
         Raises the errors of `finetune_trainer.errors`; whatever else is raised is a bug.
         """
+        turn = take_turn(self.workspace.folder, self._waiting)
         self.workspace.prune_old_runs()
         self._check_device()
+        self._probe()
         data = self._data()
         model = self._model()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
@@ -67,9 +76,24 @@ class Pipeline:
         exported = self._export(Results(data, model, train, evaluate))
         pushed = self._push(exported, model)
         self._finish(evaluate)
+        turn.release()
         return Artifact(
             uri=pushed.uri, digest=pushed.digest, size_bytes=pushed.size_bytes, base_revision=pushed.base_revision
         )
+
+    def _waiting(self, words: str | None) -> None:
+        """Tell, in log and status, what the run waits for; None when it goes on."""
+        say("wait", words or "going on")
+        self.board.update(waiting=words and words[:WAITING_CHARACTERS])
+
+    @property
+    def _patience(self) -> Patience:
+        return Patience(self.settings.patience_seconds, self._waiting)
+
+    def _probe(self) -> None:
+        """Make sure that the result can be published before hours are spent on it."""
+        if self.workspace.read_marker(Stage.PUSH, PushRecord) is None:
+            self._patience.until_available(lambda: self._output(self._destination()).probe())
 
     @property
     def batches(self) -> Batches:
@@ -183,17 +207,25 @@ class Pipeline:
 
     def _push(self, exported: ExportRecord, model: ModelRecord) -> PushRecord:
         """Publish; done again if an earlier attempt published to another destination."""
-        field = "spec.output.destination"
-        destination = spec_source(self.request.output.destination, field).child(self.request.run_id)
-        access = self.settings.access("output", field)
+        own = self._destination()
+        beside = own.beside(self.request.uid)
 
         def work() -> PushRecord:
-            return push(exported, model, open_storage(destination, access), self.workspace)
+            taken = belongs_to_another(self._output(own), self.request.uid, exported.digest)
+            return push(exported, model, self._output(beside if taken else own), self.workspace)
 
         earlier = self.workspace.read_marker(Stage.PUSH, PushRecord)
-        if earlier and earlier.uri != str(destination):
+        if earlier and earlier.uri not in (str(own), str(beside)):
             self.workspace.remove_marker(Stage.PUSH)
         return self._stage(Stage.PUSH, PushRecord, work)
+
+    def _destination(self) -> Source:
+        request = self.request
+        destination = spec_source(request.output.destination, DESTINATION_FIELD)
+        return publication(destination, request.namespace, request.name, request.run_id)
+
+    def _output(self, source: Source) -> Storage:
+        return open_storage(source, self.settings.access("output", DESTINATION_FIELD))
 
     def _finish(self, evaluate: EvaluateRecord) -> None:
         base = evaluate.baseline.metrics if evaluate.baseline else {}
@@ -212,7 +244,7 @@ class Pipeline:
             say(name.lower(), "done by an earlier attempt")
             return earlier
         started = time.monotonic()
-        record = work()
+        record = self._patience.until_available(work) if stage in REPEATABLE else work()
         self.workspace.write_marker(name, record)
         say(name.lower(), f"done in {duration(time.monotonic() - started)}")
         return record

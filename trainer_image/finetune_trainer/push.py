@@ -21,6 +21,15 @@ def push(export: ExportRecord, model: ModelRecord, storage: Storage, workspace: 
     return PushRecord(uri, export.digest, export.size_bytes, model.revision)
 
 
+def belongs_to_another(storage: Storage, uid: str, digest: str) -> bool:
+    """Tell whether other files lie there that a FineTuneJob with another uid published, and may still serve.
+
+    One of the same namespace and name in another cluster, or one that was deleted and applied again.
+    """
+    present = _published(storage)
+    return present is not None and present.digest != digest and present.owner not in (None, uid)
+
+
 def _published(storage: Storage) -> Manifest | None:
     """Return the manifest that is published there, if all of its files are."""
     try:

@@ -22,7 +22,7 @@ from finetune_api.handoff import (
 )
 from finetune_trainer import log
 from finetune_trainer.batches import shrink_batches
-from finetune_trainer.config import Settings, read_request
+from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request
 from finetune_trainer.errors import BadSpec, OutOfMemory, Preempted, TrainerError
 from finetune_trainer.pipeline import Pipeline
 from finetune_trainer.preemption import Preemption
@@ -34,7 +34,7 @@ from finetune_trainer.termination import write_report
 def run(args: argparse.Namespace) -> int:
     """Make one attempt; return the exit code. The termination report is written whatever the end is."""
     places = args.job_file, args.workspace, args.volumes, args.secrets, args.code
-    settings = Settings(*places, args.port, args.termination_log)
+    settings = Settings(*places, args.port, args.termination_log, args.patience_seconds)
     attempt = Attempt(settings)
     try:
         artifact, failure = attempt.run(), None
@@ -132,5 +132,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--code", type=Path, default=Path(CODE_DIRECTORY), help="folder with the job's own code")
     parser.add_argument("--port", type=int, default=PROGRESS_PORT, help="port of /progress and /metrics")
+    parser.add_argument(
+        "--patience-seconds",
+        type=float,
+        default=PATIENCE_SECONDS,
+        help="how long a stage waits for a store that does not answer (default: %(default).0f)",
+    )
     kubelet_log = Path(TERMINATION_LOG) if Path(TERMINATION_LOG).exists() else None
     parser.add_argument("--termination-log", type=Path, default=kubelet_log, help="file for the termination report")

@@ -10,7 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from finetune_trainer.records import ModelRecord
 
 KEPT_RUNS = 3
-OWNER_FILE = "job-uid"
+ENCODED = "encoded"
+FORMER_OWNER_FILE = "job-uid"
 
 Record = TypeVar("Record")
 
@@ -28,13 +29,14 @@ def write_atomically(path: Path, content: bytes | str) -> None:
 
 
 class Workspace:
-    """`<root>/<run id>/`: one folder for each run of the job."""
+    """`<root>/<uid of the job>/<run id>/`: one folder for each run. Several jobs may share a volume."""
 
     def __init__(self, root: Path, run_id: str, job_uid: str) -> None:
-        self.root = root
-        self.folder = root / run_id
-        self._job_uid = job_uid
-        write_atomically(self.folder / OWNER_FILE, job_uid)
+        self.root = root / job_uid
+        self.folder = self.root / run_id
+        self.root.mkdir(parents=True, exist_ok=True)
+        _take_over(root, self.root, job_uid)
+        self.folder.mkdir(exist_ok=True)
 
     @property
     def data(self) -> Path:
@@ -79,7 +81,7 @@ class Workspace:
     @property
     def encoded(self) -> Path:
         """One folder for each encoded form of training rows; shared by all runs of the job."""
-        return self.root / "encoded" / self._job_uid
+        return self.root / ENCODED
 
     @property
     def batch_file(self) -> Path:
@@ -121,7 +123,7 @@ class Workspace:
 
     def prune_old_runs(self) -> list[str]:
         """Delete all but this job's three newest run folders, never this one; return the ids of those deleted."""
-        runs = [path for path in self.root.iterdir() if path != self.folder and self._is_ours(path)]
+        runs = [path for path in self.root.iterdir() if path.name not in (self.folder.name, ENCODED)]
         runs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         old = runs[KEPT_RUNS - 1 :]
         for path in old:
@@ -133,12 +135,15 @@ class Workspace:
         for path in (self.checkpoints, self.base, self.other_models):
             shutil.rmtree(path, ignore_errors=True)
 
-    def _is_ours(self, folder: Path) -> bool:
-        """Tell whether a run's folder belongs to the same job; several jobs may share an existing claim."""
-        try:
-            return (folder / OWNER_FILE).read_text() == self._job_uid
-        except OSError:
-            return False
-
     def _marker(self, name: str) -> Path:
         return self.folder / "stages" / f"{name}.json"
+
+
+def _take_over(volume: Path, root: Path, job_uid: str) -> None:
+    """Move in what earlier releases left of this job at the top of the volume, where all jobs' runs lay together."""
+    for owner in volume.glob(f"*/{FORMER_OWNER_FILE}"):
+        if owner.read_text() == job_uid and not (root / owner.parent.name).exists():
+            owner.parent.rename(root / owner.parent.name)
+    former = volume / ENCODED / job_uid
+    if former.is_dir() and not (root / ENCODED).exists():
+        former.rename(root / ENCODED)

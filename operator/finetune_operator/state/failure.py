@@ -20,6 +20,7 @@ SIGKILL = 137
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 IMAGE_FIELD = "spec.compute.image"
 AGAIN = "To train again, set spec.runId to a new value."
+RETRY = "set spec.retry to a new value; what is done is kept"
 
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")
 
@@ -45,8 +46,16 @@ def job_failure(job: FineTuneJob, run: Run) -> Problem:
     if problem is None:
         return _untold_failure(str(words))
     if run.is_spent or reason == "BackoffLimitExceeded":
-        return Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
-    return problem
+        problem = Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
+    return Problem(problem.reason, f"{problem.message}{_way_on(problem.reason, run.report)}")
+
+
+def _way_on(reason: str, report: TerminationReport | None) -> str:
+    """Say how the run goes on once its cause is mended; a mended spec is another run, or another launch, anyway."""
+    if reason == FailureClass.BAD_SPEC:
+        return ""
+    stage = f"To go on at stage {report.stage}" if report and report.stage else "To go on"
+    return f" {stage} once that is mended, {RETRY}."
 
 
 def _untold_failure(words: str) -> Problem:

@@ -17,7 +17,8 @@ WARNING_CHARACTERS = 1024
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
-_NO_ETA = {"eta": None, "eta_seconds": None}
+_NO_ETA: dict[str, None] = {"eta": None, "eta_seconds": None}
+_AT_REST = {**_NO_ETA, "waiting": None}
 
 
 def progress_status(progress: Progress, known: ProgressStatus | None) -> ProgressStatus:
@@ -27,7 +28,7 @@ def progress_status(progress: Progress, known: ProgressStatus | None) -> Progres
     steps: until then the figures of the pod before stand.
     """
     if known is not None and known.step > progress.step and progress.total_steps is None:
-        return known.model_copy(update={"stage": str(progress.stage), **_NO_ETA})
+        return known.model_copy(update={"stage": str(progress.stage), **_NO_ETA, "waiting": progress.waiting})
     step, total = progress.step, progress.total_steps
     percent = min(100, 100 * step // total) if total else None
     eta = _whole(progress.eta_seconds) or None
@@ -45,12 +46,13 @@ def progress_status(progress: Progress, known: ProgressStatus | None) -> Progres
         samples_per_second=_rounded(progress.samples_per_second),
         tokens_per_second=_rounded(progress.tokens_per_second),
         trainable_parameters=progress.trainable_parameters,
+        waiting=progress.waiting and progress.waiting[:WARNING_CHARACTERS],
     )
 
 
 def at_rest(progress: ProgressStatus | None) -> ProgressStatus | None:
     """Return the progress of a run that no pod works on: nothing can be said of when it will be done."""
-    return progress.model_copy(update=_NO_ETA) if progress else None
+    return progress.model_copy(update=_AT_REST) if progress else None
 
 
 def duration(seconds: int) -> str:

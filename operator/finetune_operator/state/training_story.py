@@ -161,6 +161,9 @@ def _running(
     if is_deleting(pod):
         return going_on(Phase.TRAINING, Reason.TRAINING, f"Pod {name_of(pod)} is being stopped.")
     stage = progress.stage if progress else None
+    if progress is not None and progress.waiting:
+        phase = _STAGES[Stage(stage)][0] if stage in _STAGES else Phase.TRAINING
+        return hindered(phase, Problem(Reason.WAITING_FOR_STORE, f"Pod {name_of(pod)} waits: {progress.waiting}."))
     if stage in _STAGES:
         return going_on(*_STAGES[Stage(stage)])
     resumed = previous.run.resumed_from_step if previous.run and launched_as(job, previous) else None

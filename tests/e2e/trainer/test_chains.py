@@ -19,7 +19,7 @@ WEIGHT = "model.layers.0.self_attn.q_proj"
 
 def _delta(site: Site, run: str) -> torch.Tensor:
     """Return what a run's adapters add to one weight."""
-    folder = site.workspace / run / "adapter"
+    folder = site.run_folder(run) / "adapter"
     config = PeftConfig.from_pretrained(folder)
     adapters = load_file(folder / "adapter_model.safetensors")
     down, up = (adapters[f"base_model.model.{WEIGHT}.lora_{side}.weight"] for side in "AB")
@@ -37,7 +37,7 @@ def test_dpo_goes_on_from_sft_and_both_adapters_are_merged_in_sequence(site: Sit
         evaluation={"maxNewTokens": 2},
     )
     site.run(sft).succeeded()
-    published = {"job": "sft", "run": "sft", "uri": f"pvc://out/{site.folder.name}/sft"}
+    published = {"job": "sft", "run": "sft", "uri": f"pvc://out/{site.folder.name}/default/job/sft"}
     published["digest"] = read_manifest(site.published("sft")).digest
     dpo = site.job(
         task="DPO",

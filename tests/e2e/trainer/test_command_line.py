@@ -80,7 +80,7 @@ def test_progress_is_served_and_sigterm_saves(site: Site, tmp_path: Path):
     assert process.returncode == ExitCode.PREEMPTED
     assert "SIGTERM: saving a checkpoint" in output
     assert json.loads(report.read_text())["failure"]["failureClass"] == "Preempted"
-    assert list((site.workspace / "run/checkpoints").glob("checkpoint-*/COMPLETE"))
+    assert list((site.run_folder() / "checkpoints").glob("checkpoint-*/COMPLETE"))
 
 
 def test_without_a_command_the_help_is_shown():

@@ -62,7 +62,7 @@ def test_a_classifier_is_published_with_its_labels_and_digest(classified: tuple[
     site, process = classified
     artifact = process.report.artifact
     assert artifact
-    assert artifact.uri == f"pvc://out/{site.folder.name}/run"
+    assert artifact.uri == f"pvc://out/{site.folder.name}/default/job/run"
     manifest = verify(site.published(), artifact.digest)
     assert artifact.size_bytes == manifest.size_bytes
     assert {"model.safetensors", "config.json", "tokenizer.json", "README.md", "evaluation.json"} <= set(manifest.paths)
@@ -100,7 +100,7 @@ def test_the_card_is_one_that_the_hub_reads(classified: tuple[Site, TrainerProce
 
 def test_the_workspace_keeps_the_record_but_no_checkpoints(classified: tuple[Site, TrainerProcess]):
     site, _ = classified
-    names = {path.name for path in (site.workspace / "run").iterdir()}
+    names = {path.name for path in (site.run_folder()).iterdir()}
     assert {"stages", "report.json"} <= names
     assert not {"checkpoints", "base"} & names
 

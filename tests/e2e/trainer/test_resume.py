@@ -137,7 +137,7 @@ def test_a_torn_checkpoint_is_not_resumed_from(site: Site, undisturbed: Callable
     job = _job(site, "SFT, Full")
     assert site.interrupt(job, "checkpoint at step 30", signal.SIGTERM).wait() == ExitCode.PREEMPTED
     newest = max(
-        (site.workspace / "run/checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
+        (site.run_folder() / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1])
     )
     (newest / "COMPLETE").unlink()
     (newest / "optimizer.pt").write_bytes(b"torn")
@@ -149,10 +149,10 @@ def test_a_torn_checkpoint_is_not_resumed_from(site: Site, undisturbed: Callable
 def test_a_crash_after_the_last_step_trains_no_further(site: Site, undisturbed: Callable[[str], Result]):
     job = _job(site, "classification, Full")
     site.run({**job, "output": {"destination": "pvc://not-mounted/x"}})
-    (site.workspace / "run/stages/Train.json").unlink()
-    shutil.rmtree(site.workspace / "run/model")
-    (site.workspace / "run/stages/Evaluate.json").unlink()
-    (site.workspace / "run/stages/Export.json").unlink()
+    (site.run_folder() / "stages/Train.json").unlink()
+    shutil.rmtree(site.run_folder() / "model")
+    (site.run_folder() / "stages/Evaluate.json").unlink()
+    (site.run_folder() / "stages/Export.json").unlink()
     resumed = site.run(job).succeeded()
     assert f"resuming from the checkpoint at step {STEPS}" in resumed.output
     assert _result(site) == undisturbed("classification, Full")

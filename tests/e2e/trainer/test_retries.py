@@ -37,14 +37,14 @@ def test_a_failed_push_costs_no_training_and_another_destination_is_published_to
 
     moved = site.run(_job(site, output={"destination": f"pvc://out/{site.folder.name}/elsewhere"})).succeeded()
     assert moved.report.artifact
-    assert moved.report.artifact.uri == f"pvc://out/{site.folder.name}/elsewhere/run"
+    assert moved.report.artifact.uri == f"pvc://out/{site.folder.name}/elsewhere/default/job/run"
     assert moved.report.artifact.digest == digest == read_manifest(site.published().parent / "elsewhere/run").digest
 
 
 def test_what_is_published_already_is_not_published_again(site: Site):
     site.run(_job(site)).succeeded()
     before = (site.published() / "README.md").stat().st_ino
-    (site.workspace / "run/stages/Push.json").unlink()
+    (site.run_folder() / "stages/Push.json").unlink()
     assert "already" in site.run(_job(site)).succeeded().output
     assert (site.published() / "README.md").stat().st_ino == before
 
@@ -100,7 +100,7 @@ def _no_memory() -> None:
 
 def test_markers_hold_records_that_people_can_read(site: Site):
     site.run(_job(site)).succeeded()
-    markers = {path.stem: json.loads(path.read_text()) for path in (site.workspace / "run/stages").iterdir()}
+    markers = {path.stem: json.loads(path.read_text()) for path in (site.run_folder() / "stages").iterdir()}
     assert set(markers) == {"Data", "Model", "Baseline", "Train", "Evaluate", "Export", "Push"}
     assert markers["Data"]["labels"] == ["bad", "good"]
     assert markers["Push"]["digest"] == markers["Export"]["digest"]

@@ -93,7 +93,7 @@ def test_a_run_from_and_to_s3(site: Site, job: dict[str, Any], client: Any):
     assert manifest.digest == process.report.artifact.digest
     newest = max(entry["LastModified"] for name, entry in files.items() if name != MANIFEST_NAME)
     assert files[MANIFEST_NAME]["LastModified"] >= newest
-    (site.workspace / "run/stages/Push.json").unlink()
+    (site.run_folder() / "stages/Push.json").unlink()
     assert "already" in site.run(job).succeeded().output
 
 

@@ -82,7 +82,7 @@ def _weights_and_losses(site: Site) -> tuple[str, list[Any]]:
 def _expect_the_same_from_the_middle(site: Site, job: dict[str, Any]) -> None:
     """Go on from the first checkpoint, as after a pod's death, and compare all with the run that nothing disturbed."""
     undisturbed = _weights_and_losses(site)
-    run = site.workspace / "run"
+    run = site.run_folder()
     for folder in (run / f"checkpoints/checkpoint-{STEPS}", run / "model", run / "export", site.published()):
         shutil.rmtree(folder, ignore_errors=True)
     for stage in ("Train", "Evaluate", "Export", "Push"):

@@ -31,6 +31,7 @@ class Site:
 
     volumes: Path
     folder: Path
+    patience_seconds: float = 0
 
     @property
     def workspace(self) -> Path:
@@ -49,7 +50,11 @@ class Site:
 
     def published(self, run_id: str = "run") -> Path:
         """Where a job's `destination` puts a run."""
-        return self.volumes / "out" / self.folder.name / run_id
+        return self.volumes / "out" / self.folder.name / "default/job" / run_id
+
+    def run_folder(self, run_id: str = "run") -> Path:
+        """Where a run works on the workspace volume."""
+        return self.workspace / "uid" / run_id
 
     def write(self, name: str, rows: list[dict[str, Any]]) -> str:
         """Write a JSONL file to the claim data; return its URI."""
@@ -76,7 +81,7 @@ class Site:
         job_file = self.folder / "job.json"
         job_file.write_text(json.dumps(job))
         args = ["run", job_file, "--workspace", self.workspace, "--volumes", self.volumes]
-        args += ["--secrets", self.secrets, "--code", self.code]
+        args += ["--secrets", self.secrets, "--code", self.code, "--patience-seconds", self.patience_seconds]
         report = self.folder / "termination-log"
         report.unlink(missing_ok=True)
         log = self.folder / f"log-{time.monotonic_ns()}"

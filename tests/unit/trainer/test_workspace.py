@@ -67,12 +67,29 @@ def test_only_old_runs_of_the_same_job_are_pruned(tmp_path: Path):
     for number in range(5):
         old = Workspace(tmp_path, f"old{number}", "uid")
         os.utime(old.folder, (number, number))
-    Workspace(tmp_path, "foreign", "another-uid")
+    foreign = Workspace(tmp_path, "old0", "another-uid")
     (tmp_path / "lost+found").mkdir()
     current = Workspace(tmp_path, "current", "uid")
+    current.encoded.mkdir()
     os.utime(current.folder, (0, 0))
     assert sorted(current.prune_old_runs()) == ["old0", "old1", "old2"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["current", "foreign", "lost+found", "old3", "old4"]
+    assert sorted(path.name for path in current.root.iterdir()) == ["current", "encoded", "old3", "old4"]
+    assert foreign.folder.is_dir()
+
+
+def test_what_an_earlier_release_left_of_the_job_is_gone_on_with(tmp_path: Path):
+    """Runs of all jobs on a volume lay side by side at its top, each with the uid of its job in a file."""
+    for run, uid in (("run", "uid"), ("older", "uid"), ("theirs", "another-uid")):
+        (tmp_path / run / "stages").mkdir(parents=True)
+        (tmp_path / run / "job-uid").write_text(uid)
+    (tmp_path / "run/stages/Push.json").write_text(
+        '{"uri": "s3://b/run", "digest": "d", "size_bytes": 1, "base_revision": null}'
+    )
+    (tmp_path / "encoded/uid/digest").mkdir(parents=True)
+    workspace = Workspace(tmp_path, "run", "uid")
+    assert workspace.read_marker("Push", PushRecord) == PushRecord("s3://b/run", "d", 1, None)
+    assert sorted(path.name for path in (tmp_path / "uid").iterdir()) == ["encoded", "older", "run"]
+    assert (tmp_path / "theirs/job-uid").read_text() == "another-uid"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Protocol
 from finetune_api.sources import Source
 
 ALL_FILES = ("*",)
+PROBE_NAME = ".finetune-probe"
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,9 @@ class Storage(Protocol):
 
     def upload_tree(self, folder: Path, last: str) -> None:
         """Replace the source by the local `folder`; the file `last` appears when all others are in place."""
+
+    def probe(self) -> None:
+        """Write a small file at the source and remove it again. Raises what `upload_tree` would."""
 
 
 def matches(path: str, patterns: Sequence[str]) -> bool:

@@ -100,6 +100,10 @@ class HubStorage:
         del folder, last
         raise BadSpec(f"{self.source}: results are published to s3:// or pvc:// only", self._field)
 
+    def probe(self) -> None:
+        """Refuse, as `upload_tree` does."""
+        self.upload_tree(Path(), "")
+
     def _info(self, **options: bool) -> Any:
         return self._api.repo_info(self._repository, repo_type=self._kind, revision=self._revision, **options)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, Unavailable
-from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
+from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
 
 
 class VolumeStorage:
@@ -67,11 +67,19 @@ class VolumeStorage:
         with self._errors():
             for leftover in (partial, replaced):
                 shutil.rmtree(leftover, ignore_errors=True)
+            partial.parent.mkdir(parents=True, exist_ok=True)
             shutil.copytree(folder, partial, copy_function=_copy_durably)
             if self._path.exists():
                 self._path.rename(replaced)
             partial.rename(self._path)
             shutil.rmtree(replaced, ignore_errors=True)
+
+    def probe(self) -> None:
+        """Write an empty file into the folder that the source will lie in, and remove it again."""
+        with self._errors():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            (self._path.parent / PROBE_NAME).write_bytes(b"")
+            (self._path.parent / PROBE_NAME).unlink(missing_ok=True)
 
     def _existing(self, exists: bool, kind: str) -> Path:
         if not exists:

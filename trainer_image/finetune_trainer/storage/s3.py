@@ -1,7 +1,7 @@
 """Files in S3 or a store that speaks its protocol: `s3://bucket/path`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from botocore.exceptions import (
 
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
-from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
+from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
 
 DENIED = {
     "401",
@@ -112,6 +112,14 @@ class S3Storage:
                 self._client.delete_object(Bucket=self._bucket, Key=self._key(name))
             for name in [*(name for name in names if name != last), *(name for name in names if name == last)]:
                 self._client.upload_file(str(folder / name), self._bucket, self._key(name))
+
+    def probe(self) -> None:
+        """Write an empty object below the prefix and remove it again; who may not remove may still publish."""
+        key = self._key(PROBE_NAME)
+        with self._errors():
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=b"")
+        with suppress(BotoCoreError, ClientError):
+            self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def _download(self, key: str, target: Path) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)

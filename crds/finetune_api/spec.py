@@ -43,8 +43,8 @@ class FineTuneJobSpec(TrainingInputs):
     )
     retry: Annotated[str, Field(max_length=63, pattern=r"^[A-Za-z0-9._:-]*$")] | None = Field(
         None,
-        description="Any new value launches a failed run again: the stages that are done are kept, and it goes on at the"
-        " one that failed.",
+        description="Any new value launches a failed run again: the stages that are done are kept, and it goes on at"
+        " the one that failed.",
     )
     max_retries: int = Field(3, ge=0, le=100, description="Failed pods of a run before it fails; preemptions are free.")
     active_deadline_seconds: int | None = Field(

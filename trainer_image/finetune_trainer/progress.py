@@ -11,6 +11,7 @@ WARNINGS = 4
 WARNING_CHARACTERS = 300
 """The termination report has little room."""
 TOLD_ELSEWHERE = ("loss", "learning_rate", "epoch", "step_time", "num_tokens", "num_input_tokens_seen")
+RATES = ("_per_second", "_runtime", "_time")
 OWN_FIGURES = 32
 
 
@@ -66,7 +67,10 @@ def own_figures(logs: dict[str, float]) -> dict[str, float]:
     figures = {
         name.replace("/", "_"): float(value)
         for name, value in logs.items()
-        if name not in TOLD_ELSEWHERE and isinstance(value, int | float) and math.isfinite(value)
+        if name not in TOLD_ELSEWHERE
+        and not name.endswith(RATES)
+        and isinstance(value, int | float)
+        and math.isfinite(value)
     }
     return dict(list(figures.items())[:OWN_FIGURES])
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,11 @@ import torch
 import transformers
 
 from finetune_api.failures import ExitCode
+from finetune_api.handoff import Stage
+from finetune_trainer import patience, pipeline
 from finetune_trainer.artifact import read_manifest
+from finetune_trainer.errors import Unavailable
+from finetune_trainer.push import push as real_push
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.trainer_process import Site
 
@@ -24,11 +29,40 @@ def _job(site: Site, **changes: Any) -> dict[str, Any]:
     return site.job(**{"task": "SequenceClassification", "model": model, "dataset": dataset, **changes})
 
 
-def test_a_failed_push_costs_no_training_and_another_destination_is_published_to(site: Site):
-    failed = site.start(_job(site, output={"destination": "pvc://not-mounted/x"}))
+def _no_push() -> None:
+    """Let the store fail as soon as there is something to publish."""
+
+    def push(*_: object) -> None:
+        raise Unavailable("the store answers 503", "spec.output.destination")
+
+    pipeline.push = push  # type: ignore[assignment]
+
+
+def _slow_push() -> None:
+    """Let the store fail twice."""
+    answers = iter([False, False])
+    patience.FIRST_PAUSE_SECONDS = 0.1
+
+    def push(*args: Any) -> Any:
+        if next(answers, True):
+            return real_push(*args)
+        raise Unavailable("the store answers 503", "spec.output.destination")
+
+    pipeline.push = push
+
+
+def test_a_destination_that_cannot_be_written_to_costs_no_training(site: Site):
+    failed = site.run(_job(site, output={"destination": "pvc://not-mounted/x"}))
     assert failed.wait() == ExitCode.MISSING_INPUT
     assert failed.report.failure
     assert failed.report.failure.field == "spec.output.destination"
+    assert "parameters learn" not in failed.output
+
+
+def test_a_failed_push_costs_no_training_and_another_destination_is_published_to(site: Site):
+    failed = site.run(_job(site), _no_push)
+    assert failed.wait() == ExitCode.UNAVAILABLE
+    assert failed.report.stage is Stage.PUSH
     retried = site.run(_job(site)).succeeded()
     assert "parameters learn" not in retried.output
     assert retried.report.metrics.evaluation == failed.report.metrics.evaluation
@@ -38,7 +72,33 @@ def test_a_failed_push_costs_no_training_and_another_destination_is_published_to
     moved = site.run(_job(site, output={"destination": f"pvc://out/{site.folder.name}/elsewhere"})).succeeded()
     assert moved.report.artifact
     assert moved.report.artifact.uri == f"pvc://out/{site.folder.name}/elsewhere/default/job/run"
-    assert moved.report.artifact.digest == digest == read_manifest(site.published().parent / "elsewhere/run").digest
+    elsewhere = site.volumes / "out" / site.folder.name / "elsewhere/default/job/run"
+    assert moved.report.artifact.digest == digest == read_manifest(elsewhere).digest
+
+
+def test_a_store_that_does_not_answer_is_waited_for(site: Site):
+    patient = replace(site, patience_seconds=60)
+    waited = patient.run(_job(site), _slow_push).succeeded()
+    assert waited.output.count("the store answers 503; waiting for") == 2
+    assert waited.output.count("parameters learn") == 1
+    assert waited.report.progress
+    assert waited.report.progress.waiting is None
+
+
+def test_jobs_that_share_a_destination_and_a_workspace_do_not_touch_each_other(site: Site):
+    """The same run id, as of one manifest in two namespaces, and of a namesake in another cluster."""
+    job = _job(site)
+    site.run(job).succeeded()
+    first = read_manifest(site.published())
+    others = [{**job, "namespace": "other"}, {**job, "uid": "other-uid", "training": {**job["training"], "seed": 7}}]
+    places = []
+    for other in others:
+        artifact = site.run(other).succeeded().report.artifact
+        assert artifact
+        places.append(artifact.uri.removeprefix(f"pvc://out/{site.folder.name}/"))
+    assert places == ["other/job/run", "default/job/run-other-ui"]
+    assert read_manifest(site.published()) == first
+    assert first.owner == "uid"
 
 
 def test_what_is_published_already_is_not_published_again(site: Site):

@@ -83,7 +83,7 @@ def _keys(client: Any, prefix: str) -> dict[str, Any]:
 
 
 def test_a_run_from_and_to_s3(site: Site, job: dict[str, Any], client: Any):
-    prefix = job["output"]["destination"].removeprefix(f"s3://{BUCKET}/") + "/run/"
+    prefix = job["output"]["destination"].removeprefix(f"s3://{BUCKET}/") + "/default/job/run/"
     client.put_object(Bucket=BUCKET, Key=f"{prefix}left-over.bin", Body=b"from an earlier run")
     process = site.run(job).succeeded()
     files = _keys(client, prefix)
@@ -135,4 +135,4 @@ def test_a_pattern_takes_the_objects_that_match(job: dict[str, Any], site: Site,
     dataset = {"train": {"source": None, "sources": [source, pattern]}, "evaluation": {"fraction": 0.25}}
     record, _ = prepare(tmp_path / "stage", Credentials.from_folder(site.secrets / "dataset"), dataset=dataset)
     assert (record.counts["train"].files, record.counts["train"].read) == (3, len(reviews()) + 2)
-    assert not (tmp_path / "stage/workspace/run/data/train").exists(), "downloaded copies are removed"
+    assert not (tmp_path / "stage/workspace/uid/run/data/train").exists(), "downloaded copies are removed"

@@ -100,7 +100,8 @@ NAMED = "FineTuneJob base (spec.model.source)"
         (
             [failed_base()],
             "SourceFailed",
-            f"{NAMED} failed: BadData: train.csv, line 3: no label. Mend it; this one starts when it is published.",
+            f"{NAMED} failed: BadData: train.csv, line 3: no label. To go on once that is mended, set spec.retry to a"
+            " new value; what is done is kept. Mend it; this one starts when it is published.",
         ),
         (
             [deleted(training_base())],

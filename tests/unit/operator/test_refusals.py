@@ -74,10 +74,11 @@ def test_failure_stays_the_headline_and_the_refusal_is_said_after_it() -> None:
     scene.act()
     scene.refuse("ConfigMap", "job-0", "denied the request: no", "delete").act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Failed", "BadData")
-    assert scene.status["message"].startswith("train.csv, line 3: no label. ConfigMap job-0 cannot be deleted")
+    assert scene.status["message"].startswith("train.csv, line 3: no label. To go on")
+    assert "is kept. ConfigMap job-0 cannot be deleted" in scene.status["message"]
     scene.refusal = None
     scene.act()
-    assert scene.status["message"] == "train.csv, line 3: no label."
+    assert scene.status["message"].endswith("what is done is kept.")
 
 
 def test_what_is_served_stays_ready_while_something_is_refused() -> None:

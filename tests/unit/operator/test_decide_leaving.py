@@ -79,5 +79,5 @@ def test_why_a_run_failed_is_told_once_for_people_and_once_for_programs() -> Non
     scene.act()
     told = {c["type"] for c in scene.status["conditions"] if "line 3" in c["message"]}
     assert told == {"Stalled", "Succeeded"}
-    assert scene.status["message"] == "train.csv, line 3: no label."
+    assert scene.status["message"].startswith("train.csv, line 3: no label. To go on")
     assert {c["reason"] for c in scene.status["conditions"]} == {"BadData"}

@@ -108,7 +108,8 @@ def _between_pods(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, obser
     if problem is not None:
         return hindered(Phase.PENDING, problem)
     failure = last_failure(job, run)
-    if previous.phase == Phase.SUSPENDED or (failure is None and previous.reason == Reason.RESUMING):
+    stopped = previous.phase == Phase.SUSPENDED and previous.run is not None and previous.run.started_at is not None
+    if stopped or (failure is None and previous.reason == Reason.RESUMING):
         return going_on(Phase.PENDING, Reason.RESUMING, f"Run {job.run_id} resumes: its Job is creating a pod.")
     if failure is None or run.pod is None:
         return _creating(job)

@@ -63,8 +63,12 @@ def test_new_run_takes_over_from_the_served_one(bench: Bench, job: Callable[...,
     again = bench.wait(bench.apply(published), phase_is("Succeeded", "Failed"), 120)
     assert again["phase"] == "Succeeded", again
     assert again["metrics"]["baseline"]["accuracy"] > 0.9
+    assert "The run computes on the CPU: the GPUs of this cluster are pretended." in again["warnings"]
 
 
 def finetune_from(job: Callable[..., Manifest], uri: str) -> Manifest:
-    """A job whose base model is what another one published: models from volumes, artifacts outlive their jobs."""
-    return job("-on", **QUICK, model={"source": uri, "secretRef": None})
+    """A job whose base model is what another one published: models from volumes, artifacts outlive their jobs.
+
+    It asks for a GPU, which the embedded cluster only pretends to have.
+    """
+    return job("-on", **QUICK, compute={"gpus": 1}, model={"source": uri, "secretRef": None})

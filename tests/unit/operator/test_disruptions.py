@@ -141,6 +141,13 @@ def test_resume_of_a_suspended_run_is_no_retry() -> None:
         scene.children = [child for child in scene.children if child["kind"] != "Pod"]
 
 
+def test_run_that_was_suspended_before_it_began_does_not_resume() -> None:
+    scene = Scene(suspend=True)
+    scene.act()
+    scene.edit(suspend=False).act()
+    assert scene.status["reason"] == "CreatingPod"
+
+
 @pytest.mark.parametrize(
     ("message", "by_pressure", "reason", "words"),
     [

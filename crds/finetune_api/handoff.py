@@ -84,6 +84,7 @@ class RunRequest(TrainingInputs):
     """The job file: the resource's training inputs, as the API server defaulted them.
 
     `sources` tells for each field that holds a `job://` source, such as `spec.model.source`, what to read instead.
+    `trained` tells that the run has published its model: it is to be judged again, and never trained.
     """
 
     model_config = Tolerant.model_config
@@ -96,6 +97,7 @@ class RunRequest(TrainingInputs):
     compute: RunResources = RunResources()
     output: OutputSpec
     sources: dict[str, ResolvedSource] = {}
+    trained: bool = False
 
 
 class Metrics(Tolerant):

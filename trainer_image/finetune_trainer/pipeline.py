@@ -18,6 +18,7 @@ from finetune_trainer.device import Device, choose_device
 from finetune_trainer.errors import CorruptArtifact
 from finetune_trainer.evaluate import Judge
 from finetune_trainer.export import export
+from finetune_trainer.judging import BASELINE, forget_other_judgements, misses_models
 from finetune_trainer.log import say, silence_transformers
 from finetune_trainer.model import fetch_model
 from finetune_trainer.patience import Patience
@@ -41,7 +42,6 @@ from finetune_trainer.turns import take_turn
 from finetune_trainer.workspace import Workspace
 
 Record = TypeVar("Record")
-BASELINE = "Baseline"
 DESTINATION_FIELD = "spec.output.destination"
 REPEATABLE = (Stage.DATA, Stage.MODEL, Stage.PUSH)
 """Stages that ask services, and may be done again from their beginning at any time."""
@@ -66,6 +66,7 @@ class Pipeline:
         """
         turn = take_turn(self.workspace.folder, self._waiting)
         self.workspace.prune_old_runs()
+        forget_other_judgements(self.request, self.workspace)
         self._check_device()
         self._probe()
         data = self._data()
@@ -129,15 +130,24 @@ class Pipeline:
         return prepare_data(self.request.dataset, access, self.recipe, self.workspace)
 
     def _model(self) -> ModelRecord:
-        return self._stage(Stage.MODEL, ModelRecord, self._fetch_model)
+        record = self._stage(Stage.MODEL, ModelRecord, self._fetch_model)
+        if misses_models(record, self.workspace):
+            self._patience.until_available(lambda: self._fetch_models(record.revision))
+        return record
 
     def _fetch_model(self) -> ModelRecord:
-        prepare_environment(self.request)
         code = keep_code(self.request.code, self.settings.code, self.workspace.code)
+        return replace(self._fetch_models(None), code=code)
+
+    def _fetch_models(self, revision: str | None) -> ModelRecord:
+        """Fetch the base model, at the commit of an earlier attempt if there was one, and all others."""
+        prepare_environment(self.request)
         models = self.request.models
-        base = self._fetch("model", *models.pop("model"), self.workspace.base)
+        block, spec = models.pop("model")
+        spec = spec.model_copy(update={"revision": revision}) if revision else spec
+        base = self._fetch("model", block, spec, self.workspace.base)
         others = {name: self._fetch(name, *place, self.workspace.other_models / name) for name, place in models.items()}
-        return replace(base, others={name: record.folder for name, record in others.items()}, code=code)
+        return replace(base, others={name: record.folder for name, record in others.items()})
 
     def _fetch(self, name: str, block: str, spec: ModelSpec, into: Path) -> ModelRecord:
         """Fetch the model of one block of the spec, or what its `job://` source stands for."""

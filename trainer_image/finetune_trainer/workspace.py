@@ -117,9 +117,15 @@ class Workspace:
         """Note that a stage is finished; the last thing that it does."""
         write_atomically(self._marker(name), TypeAdapter(type(record)).dump_json(record, indent=1))
 
-    def remove_marker(self, name: str) -> None:
-        """Let a stage run again."""
+    def has_marker(self, name: str) -> bool:
+        """Whether a stage is finished."""
+        return self._marker(name).exists()
+
+    def remove_marker(self, name: str) -> bool:
+        """Let a stage run again; return whether it was finished."""
+        was_there = self.has_marker(name)
         self._marker(name).unlink(missing_ok=True)
+        return was_there
 
     def prune_old_runs(self) -> list[str]:
         """Delete all but this job's three newest run folders, never this one; return the ids of those deleted."""

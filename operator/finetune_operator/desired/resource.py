@@ -21,7 +21,7 @@ class FineTuneJob:
     """One FineTuneJob. sources: what its `job://` sources stand for, as far as that is known.
 
     identity: of what the spec asks for. run_id, launch: under which it goes, which for a run that an earlier release
-    began may be other than those of the identity.
+    began may be other than those of the identity. is_trained: it has published its model, and is only judged again.
     """
 
     namespace: str
@@ -33,6 +33,7 @@ class FineTuneJob:
     run_id: str
     launch: str
     sources: tuple[SourceStatus, ...] = ()
+    is_trained: bool = False
 
     @property
     def job_sources(self) -> dict[str, str]:

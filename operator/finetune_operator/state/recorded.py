@@ -13,7 +13,9 @@ def as_recorded(job: FineTuneJob, previous: FineTuneJobStatus) -> FineTuneJob:
     run, and with other spellings of amounts.
     """
     known = replace(job, run_id=_run_id(job, previous))
-    return replace(known, launch=_launch(known, previous))
+    artifact = recorded_artifact(known, previous)
+    is_trained = artifact is not None and artifact.run == known.run_id and not is_judged(known, artifact)
+    return replace(known, launch=_launch(known, previous), is_trained=is_trained)
 
 
 def launched_as(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:

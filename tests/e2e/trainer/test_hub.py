@@ -1,5 +1,7 @@
 """Base models from hf:// sources, downloaded by huggingface_hub from a stand-in of the Hub."""
 
+import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -59,6 +61,29 @@ def test_a_tag_is_resolved_to_a_commit_that_is_recorded(site: Site, hub: Hub):
     assert "onnx" not in asked
     for text in (process.output, card, *(path.read_text() for path in site.workspace.rglob("*.json"))):
         assert TOKEN not in text
+
+
+def test_a_published_run_is_judged_again_by_the_models_that_it_was_made_from(site: Site, hub: Hub):
+    """The finished run dropped the base model; it is fetched again at the commit that was trained, for the baseline."""
+    job = _job(site, revision="v1")
+    first = site.run(job).succeeded().report
+    assert not first.metrics.baseline
+    published = {path: path.stat().st_mtime_ns for path in site.published().rglob("*")}
+    hub.requests.clear()
+    again = site.run({**job, "evaluation": {"baseline": True}, "trained": True}).succeeded()
+    assert again.report.metrics.baseline["accuracy"] >= 0
+    assert again.report.metrics.evaluation == first.metrics.evaluation
+    assert again.report.artifact == first.artifact
+    assert {path: path.stat().st_mtime_ns for path in site.published().rglob("*")} == published
+    assert any(f"/resolve/{COMMIT}/" in request for request in hub.requests)
+    for stage in ("data", "train", "export", "push"):
+        assert re.search(rf"{stage}\W+done by an earlier attempt", again.output), again.output
+    third = site.run({**job, "evaluation": {"baseline": True}, "trained": True}).succeeded()
+    assert re.search(r"evaluate\W+done by an earlier attempt", third.output)
+    shutil.rmtree(site.workspace)
+    lost = site.start({**job, "trained": True})
+    assert lost.wait() == ExitCode.MISSING_INPUT
+    assert "no longer holds run run" in lost.output
 
 
 @pytest.mark.parametrize(

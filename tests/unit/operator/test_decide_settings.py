@@ -1,5 +1,6 @@
 """Only what changes the weights trains again: what else is edited, on a live, a failed and a published run."""
 
+import json
 from typing import Any
 
 import pytest
@@ -119,7 +120,8 @@ def test_another_evaluation_of_a_published_run_judges_it_again_without_another_r
     scene.garbage_collect()
     plan = scene.act()
     assert kinds(plan) == ["ConfigMap", "Job"]
-    assert '"baseline": false' in plan.applies[0]["data"]["job.json"]
+    file = json.loads(plan.applies[0]["data"]["job.json"])
+    assert (file["evaluation"], file["trained"]) == ({"baseline": False}, True)
     assert scene.status["run"]["id"] == before["run"]["id"]
     assert scene.condition("Published") == "True"
     assert scene.condition("Succeeded") == "Unknown"

@@ -13,6 +13,7 @@ from finetune_operator.cluster.client import ApiServer
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.lease import LeaseLock, Seat, campaign
 from finetune_operator.cluster.progress import ProgressBoard
+from finetune_operator.cluster.territory import Territory
 from finetune_operator.errors import ClusterError
 from finetune_operator.handlers import watch_for_ever, watch_registry
 from finetune_operator.logs import fields
@@ -42,6 +43,9 @@ class Operator:
         self._board = ProgressBoard(settings.progress_interval_seconds, self._enqueue)
         self._heartbeat = Heartbeat()
         self._resync = Resync(server, self._cache, self._enqueue, settings.namespaces, self._heartbeat.beat)
+        self._territory = Territory(
+            server, f"{settings.lease_namespace}/{settings.lease_name}", self._cache.occupied_namespaces
+        )
         policy = Policy(
             settings.trainer_image,
             settings.pending_interval_seconds,
@@ -51,6 +55,7 @@ class Operator:
         self._reconciler = Reconciler(
             cluster=server,
             cache=self._cache,
+            territory=self._territory,
             board=self._board,
             policy=policy,
             identity=settings.identity,
@@ -60,12 +65,12 @@ class Operator:
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until told to stop (returns 0), or until the Lease or the watches are lost (returns 1)."""
         watchdog = Watchdog(self._queue.longest_wait_seconds, self._heartbeat, self._settings.resync_interval_seconds)
-        metrics.expose(self._cache.phases, lambda: self._queue.depth, self._resync.listed)
+        metrics.expose(self._cache.phases, lambda: self._queue.depth, self._resync.listed, self._territory.yielded)
         async with AsyncExitStack() as stack:
             runner = await endpoints.start(
                 self._settings.http_port,
                 watchdog.complaints,
-                lambda: self._resync.complaints(watchdog.resync_limit_seconds),
+                lambda: [*self._resync.complaints(watchdog.resync_limit_seconds), *self._territory.complaints()],
             )
             stack.push_async_callback(_quietly, runner.cleanup())
             stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -106,6 +111,7 @@ class Operator:
             *(self._queue.work_for_ever(self._reconciler.reconcile) for _ in range(self._settings.workers)),
             self._resync.fill_for_ever(RETRY_SECONDS),
             self._resync.repeat_for_ever(self._settings.resync_interval_seconds),
+            self._territory.renew_for_ever(),
         ]
         tasks = [asyncio.create_task(part) for part in parts]
         try:

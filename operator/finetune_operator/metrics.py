@@ -15,11 +15,16 @@ class _Gauges(Collector):
     """Figures that are read from the running parts when Prometheus asks, so that they cannot be stale."""
 
     def __init__(
-        self, phases: Callable[[], dict[str, int]], depth: Callable[[], int], listed: Callable[[], dict[str, bool]]
+        self,
+        phases: Callable[[], dict[str, int]],
+        depth: Callable[[], int],
+        listed: Callable[[], dict[str, bool]],
+        yielded: Callable[[], dict[str, str]],
     ) -> None:
         self._phases = phases
         self._depth = depth
         self._listed = listed
+        self._yielded = yielded
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         jobs = GaugeMetricFamily("finetune_jobs", "FineTuneJobs, by phase.", labels=["phase"])
@@ -34,13 +39,24 @@ class _Gauges(Collector):
         for namespace, went_well in self._listed().items():
             listed.add_metric([namespace], float(went_well))
         yield listed
+        yielded = GaugeMetricFamily(
+            "finetune_operator_namespace_yielded",
+            "1 for each namespace that is left to another installation of the operator.",
+            labels=["namespace", "holder"],
+        )
+        for namespace, holder in self._yielded().items():
+            yielded.add_metric([namespace, holder], 1.0)
+        yield yielded
         yield GaugeMetricFamily(
             "finetune_operator_queue_depth", "FineTuneJobs that wait to be reconciled.", value=self._depth()
         )
 
 
 def expose(
-    phases: Callable[[], dict[str, int]], depth: Callable[[], int], listed: Callable[[], dict[str, bool]]
+    phases: Callable[[], dict[str, int]],
+    depth: Callable[[], int],
+    listed: Callable[[], dict[str, bool]],
+    yielded: Callable[[], dict[str, str]],
 ) -> None:
-    """Register the figures that are read on demand: jobs by phase, length of the queue, namespaces that are known."""
-    REGISTRY.register(_Gauges(phases, depth, listed))
+    """Register the figures that are read on demand: jobs by phase, the queue's length, namespaces known and yielded."""
+    REGISTRY.register(_Gauges(phases, depth, listed, yielded))

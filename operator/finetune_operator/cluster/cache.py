@@ -137,6 +137,10 @@ class Cache:
         """Return the names of all FineTuneJobs."""
         return list(self._resources)
 
+    def occupied_namespaces(self) -> set[str]:
+        """Return the namespaces that have FineTuneJobs."""
+        return {key.namespace for key in self._resources}
+
     def of_kind(self, kind: Kind) -> list[Manifest]:
         """Return every known object of a kind."""
         return [manifest for manifest in self._objects.values() if manifest["kind"] == kind.kind]

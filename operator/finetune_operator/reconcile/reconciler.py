@@ -13,6 +13,7 @@ from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Cluster
 from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
+from finetune_operator.cluster.territory import LOOK_AGAIN_SECONDS, Territory
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
 from finetune_operator.kinds import Manifest
 from finetune_operator.logs import fields
@@ -42,6 +43,7 @@ class Reconciler:
         *,
         cluster: Cluster,
         cache: Cache,
+        territory: Territory,
         board: ProgressBoard,
         policy: Policy,
         identity: str,
@@ -49,6 +51,7 @@ class Reconciler:
     ) -> None:
         self._cluster = cluster
         self._cache = cache
+        self._territory = territory
         self._board = board
         self._policy = policy
         self._identity = identity
@@ -88,6 +91,9 @@ class Reconciler:
             self._failures.pop(key, None)
             self._repairs.pop(key, None)
             return None
+        if not await self._territory.is_ours(key.namespace):
+            self._board.watch(key, None)
+            return LOOK_AGAIN_SECONDS
         try:
             return await self._bring_about(key, observed)
         except ClusterError as error:

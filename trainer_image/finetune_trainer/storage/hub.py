@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from huggingface_hub import HfApi
 from huggingface_hub.errors import (
+    FileMetadataError,
     GatedRepoError,
     HfHubHTTPError,
     HFValidationError,
@@ -21,6 +22,7 @@ from huggingface_hub.errors import (
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
+from finetune_trainer.storage.outages import answer_passes, distrust, is_local
 
 TOKEN_HINT = "if it is private or gated, name a Secret with HF_TOKEN in {block}.secretRef"
 DATASETS = "datasets/"
@@ -35,9 +37,16 @@ EXPLANATIONS: tuple[tuple[type[Exception], type[TrainerError], str], ...] = (
         "is not a repository name; expected hf://organisation/name or hf://datasets/organisation/name",
     ),
     (LocalEntryNotFoundError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
-    (OfflineModeIsEnabled, Unavailable, "cannot be fetched: HF_HUB_OFFLINE is set"),
+    (OfflineModeIsEnabled, BadSpec, "cannot be fetched: HF_HUB_OFFLINE is set; take it out, or use s3:// or pvc://"),
+    (FileMetadataError, BadSpec, "cannot be fetched: {host} does not answer as the Hub does; check HF_ENDPOINT"),
     (httpx2.TransportError, Unavailable, "cannot be fetched: {host} does not answer; can the pod reach it?"),
 )
+
+XET: tuple[tuple[type[Exception], type[TrainerError]], ...] = (
+    (PermissionError, NoAccess),
+    (FileNotFoundError, MissingInput),
+)
+"""What Xet, the Hub's store of large files, raises; for networks and stores that fail it is RuntimeError."""
 
 
 class HubStorage:
@@ -111,23 +120,45 @@ class HubStorage:
     def _errors(self) -> Iterator[None]:
         try:
             yield
-        except (httpx2.HTTPError, HFValidationError, OSError) as error:
-            raise self._explain(error) from error
+        except (httpx2.HTTPError, HFValidationError, OSError, RuntimeError) as error:
+            found = self._explain(_root_of(error))
+            if found is None:
+                raise
+            raise found from error
 
-    def _explain(self, error: Exception) -> TrainerError:
-        """Turn what huggingface_hub raised into words that name the place and what to do."""
+    def _explain(self, error: BaseException) -> TrainerError | None:
+        """Turn what huggingface_hub raised into words that name the place and what to do.
+
+        Return None for what has nothing to do with the Hub, such as a full disk.
+        """
         host = self._api.endpoint
         block = self._field.rpartition(".")[0]
         # One Secret serves all blocks of spec.dataset.
         hint = TOKEN_HINT.format(block="spec.dataset" if self._kind == "dataset" else block)
+        if untrusted := distrust(error):
+            return NoAccess(f"{self.source}: {host} {untrusted}", self._field)
         for kind, error_class, words in EXPLANATIONS:
             if isinstance(error, kind):
                 field = f"{block}.revision" if kind is RevisionNotFoundError else self._field
                 found = words.format(host=host, revision=self._revision, token_hint=hint)
                 return error_class(f"{self.source} {found}", field)
-        if isinstance(error, HfHubHTTPError) and error.response.status_code in (401, 403):
-            return NoAccess(f"{self.source}: {host} denies access; {hint}", self._field)
         if isinstance(error, HfHubHTTPError):
-            status = error.response.status_code
+            return self._explain_answer(error.response.status_code, hint)
+        if is_local(error):
+            return None
+        xet = next((error_class for kind, error_class in XET if isinstance(error, kind)), Unavailable)
+        return xet(f"{self.source}: the file store of {host}: {error}", self._field)
+
+    def _explain_answer(self, status: int, hint: str) -> TrainerError:
+        host = self._api.endpoint
+        if status in (401, 403):
+            return NoAccess(f"{self.source}: {host} denies access; {hint}", self._field)
+        if answer_passes(status):
             return Unavailable(f"{self.source}: {host} answers HTTP {status}; try again later", self._field)
-        return Unavailable(f"{self.source}: {error}", self._field)
+        return BadSpec(f"{self.source}: {host} refuses the request with HTTP {status}; check HF_ENDPOINT", self._field)
+
+
+def _root_of(error: BaseException) -> BaseException:
+    """Return why a file could not be located, which huggingface_hub takes for a network that fails, or `error`."""
+    cause = error.__cause__
+    return cause if isinstance(error, LocalEntryNotFoundError) and cause is not None else error

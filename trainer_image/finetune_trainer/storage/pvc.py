@@ -10,6 +10,7 @@ from pathlib import Path
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
+from finetune_trainer.storage.outages import error_passes
 
 
 class VolumeStorage:
@@ -40,7 +41,8 @@ class VolumeStorage:
     def fetch_file(self, into: Path) -> Path:
         """Return the file's place on the volume; `into` is not used."""
         del into
-        return self._existing(self._path.is_file(), "file")
+        with self._errors():
+            return self._existing(self._path.is_file(), "file")
 
     def fetch_files(self, files: Sequence[StoredFile], into: Path) -> Path:
         """Return the folder's place on the volume; nothing is copied."""
@@ -57,7 +59,8 @@ class VolumeStorage:
     def fetch_tree(self, into: Path, patterns: Sequence[str] = ALL_FILES) -> Path:
         """Return the folder's place on the volume; nothing is copied."""
         del into, patterns
-        return self._existing(self._path.is_dir(), "folder")
+        with self._errors():
+            return self._existing(self._path.is_dir(), "folder")
 
     def upload_tree(self, folder: Path, last: str) -> None:
         """Copy `folder` beside its place, then swap it in by renaming; `last` therefore appears with the others."""
@@ -68,7 +71,10 @@ class VolumeStorage:
             for leftover in (partial, replaced):
                 shutil.rmtree(leftover, ignore_errors=True)
             partial.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(folder, partial, copy_function=_copy_durably)
+            try:
+                shutil.copytree(folder, partial, copy_function=_copy_durably)
+            except _CopyFailed as failed:
+                raise failed.__cause__ or failed from None
             if self._path.exists():
                 self._path.rename(replaced)
             partial.rename(self._path)
@@ -106,11 +112,19 @@ class VolumeStorage:
             return BadSpec(f"{self.source}: the volume of claim {claim!r} is full; enlarge it", self._field)
         if error.errno == errno.EROFS:
             return NoAccess(f"{self.source}: the volume of claim {claim!r} is read-only", self._field)
-        return Unavailable(f"{self.source}: {error.strerror or error}", self._field)
+        words = f"{self.source}: {error.strerror or error} ({error.filename or self._path})"
+        return Unavailable(words, self._field) if error_passes(error) else BadSpec(words, self._field)
+
+
+class _CopyFailed(Exception):
+    """Ends the copying of a tree, which goes on after an OSError and tells only the words of it."""
 
 
 def _copy_durably(source: str, target: str) -> str:
-    shutil.copyfile(source, target)
-    with Path(target).open("rb") as copied:
-        os.fsync(copied.fileno())
+    try:
+        shutil.copyfile(source, target)
+        with Path(target).open("rb") as copied:
+            os.fsync(copied.fileno())
+    except OSError as error:
+        raise _CopyFailed from error
     return target

@@ -7,14 +7,13 @@ from typing import Any
 
 import boto3
 from boto3.exceptions import Boto3Error
+from botocore import exceptions as botocore
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
-    ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
 )
@@ -22,7 +21,18 @@ from botocore.exceptions import (
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
+from finetune_trainer.storage.outages import answer_passes, distrust
 
+INTERRUPTED = (
+    Boto3Error,
+    botocore.ChecksumError,
+    botocore.CredentialRetrievalError,
+    botocore.FlexibleChecksumError,
+    botocore.IncompleteReadError,
+    botocore.MetadataRetrievalError,
+    botocore.TokenRetrievalError,
+)
+"""Transfers that broke off, and services for credentials that do not answer."""
 DENIED = {
     "401",
     "403",
@@ -32,6 +42,23 @@ DENIED = {
     "InvalidAccessKeyId",
     "InvalidToken",
     "SignatureDoesNotMatch",
+}
+# Answers of clients' errors that the same request may not get again: too many at once, or a part that got lost.
+PASSING = {
+    "BadDigest",
+    "BandwidthLimitExceeded",
+    "ConditionalRequestConflict",
+    "IncompleteBody",
+    "InvalidPart",
+    "NoSuchUpload",
+    "OperationAborted",
+    "RequestLimitExceeded",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequests",
+    "XAmzContentSHA256Mismatch",
 }
 ABSENT = {"404", "NoSuchBucket", "NoSuchKey"}
 SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -149,11 +176,12 @@ class S3Storage:
         if isinstance(error, NoCredentialsError | PartialCredentialsError | ProfileNotFound):
             hint = f"name a Secret with {SECRET_KEYS}, or a serviceAccountName that the cloud knows"
             return NoAccess(f"{self.source}: no credentials; {hint}", self._field)
-        if isinstance(error, HTTPClientError | EndpointConnectionError):
+        if untrusted := distrust(error):
+            return NoAccess(f"{self.source}: {self._host()} {untrusted}", self._field)
+        if isinstance(error, HTTPClientError | botocore.ConnectionError):
             return Unavailable(f"{self.source}: {self._host()} does not answer: {error}", self._field)
-        if isinstance(error, ParamValidationError | ValueError):
-            return BadSpec(f"{self.source}: {error}", self._field)
-        return Unavailable(f"{self.source}: {error}", self._field)
+        kind = Unavailable if isinstance(error, INTERRUPTED) else BadSpec
+        return kind(f"{self.source}: {error}", self._field)
 
     def _explain_answer(self, error: ClientError) -> TrainerError:
         code = str(error.response.get("Error", {}).get("Code", ""))
@@ -161,6 +189,8 @@ class S3Storage:
         if error.operation_name == "AssumeRoleWithWebIdentity" and status < 500:
             hint = "check that the role's trust policy names the ServiceAccount"
             return NoAccess(f"{self.source}: the identity of the pod's ServiceAccount is refused ({code}); {hint}")
+        if answer_passes(status) or code in PASSING:
+            return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
         if code == "NoSuchBucket":
             return MissingInput(f"{self.source}: {self._host()} has no bucket {self._bucket!r}", self._field)
         if code in ABSENT or status == 404:
@@ -168,8 +198,6 @@ class S3Storage:
         if code in DENIED or status in (401, 403):
             hint = f"check {SECRET_KEYS} and the bucket's policy"
             return NoAccess(f"{self.source}: {self._host()} denies access ({code}); {hint}", self._field)
-        if status >= 500 or code in ("SlowDown", "RequestTimeout", "Throttling"):
-            return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
         return BadSpec(f"{self.source}: {self._host()} refuses the request: {error}", self._field)
 
     def _host(self) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from finetune_api.keys import MANAGED_BY
 from finetune_api.spec import FineTuneJobSpec
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.deployment import deployment
@@ -101,7 +102,7 @@ def test_a_deployment_with_all_options_stays_as_applied_and_loses_them_with_the_
         made = deployment(parse_resource(manifest), ARTIFACT, "trainer:1")
         made["metadata"].pop("ownerReferences")  # Its owner is not stored, so it would be collected as garbage.
         wanted = stamped(made)
-        return wanted, jobs.apply(wanted, "--server-side")
+        return wanted, jobs.apply(wanted, "--server-side", f"--field-manager={MANAGED_BY}", "--show-managed-fields")
 
     plain, _ = applied({})
     wanted, live = applied(EVERYTHING | {"sharedMemory": "1024Mi", "ephemeralStorage": "1e9"})

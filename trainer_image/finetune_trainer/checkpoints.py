@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from finetune_trainer.workspace import write_atomically
+from finetune_trainer.workspace import share_with_group, write_atomically
 
 MARKER = "COMPLETE"
 PREFIX = "checkpoint-"
@@ -19,6 +19,7 @@ def step_of(checkpoint: Path) -> int:
 
 def mark_complete(checkpoint: Path) -> None:
     """Flush the checkpoint's files to disk, then mark it as complete."""
+    share_with_group(checkpoint)
     sizes = {}
     for path in sorted(path for path in checkpoint.rglob("*") if path.is_file()):
         with path.open("rb") as stream:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,6 +28,19 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     partial.replace(path)
+
+
+def share_with_group(folder: Path) -> None:
+    """Let the group that owns the volume read and write our files: the next pod may be another user of that group.
+
+    Safetensors keeps its files for their user alone. A file system that knows no modes has nothing to share.
+    """
+    for path in (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+        found = path.stat()
+        wanted = stat.S_IMODE(found.st_mode) | stat.S_IRGRP | stat.S_IWGRP
+        if found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) != wanted:
+            with suppress(OSError):
+                path.chmod(wanted)
 
 
 class Workspace:
@@ -115,6 +130,7 @@ class Workspace:
 
     def write_marker(self, name: str, record: object) -> None:
         """Note that a stage is finished; the last thing that it does."""
+        share_with_group(self.folder)
         write_atomically(self._marker(name), TypeAdapter(type(record)).dump_json(record, indent=1))
 
     def has_marker(self, name: str) -> bool:

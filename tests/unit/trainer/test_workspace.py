@@ -104,3 +104,18 @@ def test_what_an_earlier_release_left_of_the_job_is_gone_on_with(tmp_path: Path)
 def test_smaller_batches_keep_the_rows_per_step(before: Batches, after: Batches):
     assert before.halved() == after
     assert after.size * after.accumulation == before.size * before.accumulation
+
+
+def test_what_a_finished_stage_and_a_checkpoint_leave_is_the_groups_too(tmp_path: Path):
+    """The next pod may be another user of that group, as on OpenShift."""
+    workspace = Workspace(tmp_path, "run", "uid")
+    private = workspace.tuned / "model.safetensors"
+    private.parent.mkdir(parents=True)
+    private.write_bytes(b"weights")
+    private.chmod(0o600)
+    workspace.write_marker("Train", PushRecord("uri", "digest", 1, None))
+    assert private.stat().st_mode & 0o777 == 0o660
+    checkpoint = _checkpoint(workspace.checkpoints, 1, complete=False)
+    (checkpoint / "model.safetensors").chmod(0o600)
+    checkpoints.mark_complete(checkpoint)
+    assert (checkpoint / "model.safetensors").stat().st_mode & 0o777 == 0o660

@@ -2,6 +2,7 @@
 
 TrainerError
 ├── BadSpec        the resource asks for something that cannot be done
+│   └── UnfitTemplate  … by the model's chat template
 ├── BadData        a data file or row is not what the task needs
 │   └── RefusedRow     … or not what the model takes
 ├── MissingInput   a model, file, bucket or claim is not there
@@ -47,6 +48,10 @@ class BadSpec(TrainerError):
     """The resource asks for something that cannot be done."""
 
     failure_class = FailureClass.BAD_SPEC
+
+
+class UnfitTemplate(BadSpec):
+    """A chat template that leaves out what a row has or what is asked of it; who knows the row's place names it."""
 
 
 class BadData(TrainerError):

@@ -7,7 +7,7 @@ from finetune_api.dataset import DatasetSpec
 from finetune_trainer.data.files import field_of
 from finetune_trainer.data.problems import Problems, RowError
 from finetune_trainer.data.rows import StoredRows
-from finetune_trainer.errors import RefusedRow
+from finetune_trainer.errors import BadSpec, RefusedRow, UnfitTemplate
 from finetune_trainer.loading import Loaded
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.tasks.recipe import Row
@@ -27,17 +27,27 @@ class HeldRows:
 
     @contextmanager
     def named(self, recipe: Recipe, loaded: Loaded, max_length: int) -> Iterator[None]:
-        """Let a RefusedRow that is raised within become a BadData that names all such rows with their places."""
+        """Let a RefusedRow that is raised within become a BadData that names all such rows with their places.
+
+        An UnfitTemplate becomes a BadSpec that names the first row that it does not fit.
+        """
         try:
             yield
-        except RefusedRow as error:
+        except RefusedRow:
             problems = Problems(self._name, self._field)
             for index, row in enumerate(self._rows):
-                refused = _refusal(recipe, row, loaded, max_length)
-                if refused:
+                refused = _error(recipe, row, loaded, max_length)
+                if isinstance(refused, RefusedRow):
                     problems.add_at(self._rows.place(index), RowError(None, refused.found, refused.expected))
             problems.fail_if_any(len(self._rows))
-            raise error
+            raise
+        except UnfitTemplate as error:
+            errors = (_error(recipe, row, loaded, max_length) for row in self._rows)
+            first = next((index for index, found in enumerate(errors) if isinstance(found, UnfitTemplate)), None)
+            if first is None:
+                raise
+            place = self._rows.place(first)
+            raise BadSpec(f"{place.file} {place.unit} {place.number}: {error.message}", error.field) from error
 
     def check(self, recipe: Recipe, loaded: Loaded, max_length: int) -> None:
         """Raise BadData if the model takes any of the rows not."""
@@ -46,9 +56,9 @@ class HeldRows:
                 recipe.encode(batch, loaded, max_length)
 
 
-def _refusal(recipe: Recipe, row: Row, loaded: Loaded, max_length: int) -> RefusedRow | None:
+def _error(recipe: Recipe, row: Row, loaded: Loaded, max_length: int) -> RefusedRow | UnfitTemplate | None:
     try:
         recipe.encode([row], loaded, max_length)
-    except RefusedRow as error:
+    except (RefusedRow, UnfitTemplate) as error:
         return error
     return None

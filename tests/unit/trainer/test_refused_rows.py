@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import load_rows
-from finetune_trainer.errors import BadData
+from finetune_trainer.errors import BadData, BadSpec
 from finetune_trainer.loading import Loaded
 from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import recipe_for
@@ -79,6 +79,17 @@ def test_rows_keep_their_places_when_they_are_shuffled_and_split(loaded: Loaded,
     assert "pvc://data/a/*.jsonl: 1 of " in messages[0].message
     assert "rows cannot be used: pvc://data/a/2.jsonl line 2: found" in messages[0].message
     assert messages[0].field == "spec.dataset.train.source"
+
+
+def test_a_row_that_the_template_cannot_tell_of_is_named(loaded: Loaded, tmp_path: Path):
+    call = {"type": "function", "function": {"name": "f", "arguments": {}}}
+    calling = {"messages": [USER, {"role": "assistant", "content": "a", "tool_calls": [call]}]}
+    write(tmp_path, "a.jsonl", _lines(*[GOOD] * 4))
+    write(tmp_path, "b.jsonl", _lines(GOOD, calling))
+    evaluation = {"source": "pvc://data/b.jsonl", "fraction": None}
+    with pytest.raises(BadSpec, match=r"^pvc://data/b.jsonl line 2: the data has tool_calls, which") as refused:
+        _refusal(tmp_path, loaded, "evaluation", evaluation=evaluation)
+    assert refused.value.field == "spec.model.source"
 
 
 SURROGATES: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -115,6 +115,17 @@ def test_label_sets_are_the_same_from_every_format(case: str, tmp_path: Path):
     assert sorted((row["text"], row["label"]) for row in rows) == [(f"film {n}", x) for n, x in enumerate(LABELS)]
 
 
+@pytest.mark.parametrize("separator", [",", ", ", "; ", "/"])
+def test_labels_that_seem_to_be_several_in_one_are_warned_of(separator: str, tmp_path: Path):
+    rows = [{"text": f"film {n}", "labels": separator.join(names)} for n, names in enumerate(LABELS)]
+    write(tmp_path, "train.csv", _csv(rows))
+    record, _ = prepare(tmp_path, **MULTI)
+    assert any(f"labelSeparator: '{separator.strip()}'" in words for words in record.warnings)
+    names = [f"soft{separator}hard", "crime", "comedy", "drama"]
+    write(tmp_path, "train.csv", _csv([{**row, "labels": name} for row, name in zip(rows, names, strict=True)]))
+    assert not any("labelSeparator" in words for words in prepare(tmp_path, **MULTI)[0].warnings)
+
+
 FLAGS = {
     "numbers": [[1, 0, 1], [0, 0, 0], [0, 1, 0]],
     "fractions": [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0], [0.0, 1.0, 0.0]],

@@ -131,6 +131,14 @@ def test_a_dialect_is_for_tables_only(field: str, tmp_path: Path):
     assert refused.value.field == f"spec.dataset.train.{field}"
 
 
+def test_a_header_that_stands_again_is_no_row(tmp_path: Path):
+    write(tmp_path, "train.csv", _lines() + _lines())
+    record, _ = prepare(tmp_path, **_train())
+    assert record.train_rows + record.evaluation_rows == 2 * len(FILMS)
+    assert record.labels == ("bad", "good")
+    assert "the header stands again in line 6, as in files that were joined" in record.warnings[0]
+
+
 ENCODINGS: dict[str, tuple[str, bytes, list[str]]] = {
     "UTF-16 with a mark": ("a.csv", _lines().encode("utf-16"), ["is UTF-16 (as Excel's", "iconv -f UTF-16 -t UTF-8"]),
     "UTF-16 without one": ("a.csv", _lines().encode("utf-16-be"), ["is UTF-16 without", "iconv -f UTF-16BE"]),

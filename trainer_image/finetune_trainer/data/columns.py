@@ -12,6 +12,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "messages": ("conversations", "conversation", "dialogue", "dialog", "chat"),
     "prompt": ("instruction", "question", "query", "input"),
     "completion": ("output", "response", "answer", "target"),
+    "tools": ("functions",),
     "chosen": ("preferred", "chosen_response", "response_chosen"),
     "rejected": ("dispreferred", "rejected_response", "response_rejected"),
     "text": ("sentence", "content", "document"),
@@ -121,14 +122,11 @@ class NamedRow(dict[str, Any]):
         except KeyError:
             return default
 
-    def raw(self, column: str) -> Any:
-        """Return the value as the file has it, by whichever name, for one who does not use it. Raises KeyError."""
-        return self._values[self.name_of(column)]
-
     def plain(self, column: str) -> Any:
         """Return the value as the file has it, by whichever name. Raises KeyError."""
-        self._names.unread.mark(self.name_of(column))
-        return self.raw(column)
+        actual = self.name_of(column)
+        self._names.unread.mark(actual)
+        return self._values[actual]
 
     def name_of(self, column: str) -> str:
         """Return the name that a column has in the file. Raises KeyError."""

@@ -31,6 +31,7 @@ class _Table:
         self._lines: list[str] = []
         self._header: list[str] = []
         self._header_line = ""
+        self._headers_again: list[int] = []
         self._swallowing: list[tuple[int, int]] = []
 
     def rows(self, lines: Iterator[str]) -> Iterator[RawRow]:
@@ -52,7 +53,7 @@ class _Table:
                 self._lines.clear()
         except csv.Error as error:
             raise self._problems.fail(self._broken(started, error)) from error
-        self._warn_of_swallowed_lines()
+        self._warn_of_odd_lines()
 
     def _noted(self, lines: Iterator[str]) -> Iterator[str]:
         for line in lines:
@@ -68,6 +69,9 @@ class _Table:
         named, more = fields[: len(self._header)], fields[len(self._header) :]
         if len(named) < len(self._header) or any(field.strip() for field in more):
             self._problems.add(started, self._field_count_error(fields))
+            return None
+        if named == self._header:
+            self._headers_again.append(started)
             return None
         if len(self._lines) > 1 and self._seems_to_swallow():
             return self._swallowing_row(started, named)
@@ -133,7 +137,10 @@ class _Table:
         self._swallowing.append((started, last))
         return RawRow(started, dict(zip(self._header, fields, strict=True)))
 
-    def _warn_of_swallowed_lines(self) -> None:
+    def _warn_of_odd_lines(self) -> None:
+        if self._headers_again:
+            lines = ", ".join(map(str, self._headers_again[:5]))
+            self._problems.warn(f"the header stands again in line {lines}, as in files that were joined; it is no row")
         if self._swallowing:
             first, last = self._swallowing[0]
             self._problems.warn(

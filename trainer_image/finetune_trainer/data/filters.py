@@ -37,7 +37,7 @@ def _meets(condition: Condition, test: Test, values: NamedRow, all_have: bool) -
     if all_have and condition.column not in values:
         expected = f"a column that {FIELD} names; there are {listed(values)}"
         raise MissingColumnError(condition.column, "no such column", expected)
-    return test(values.raw(condition.column) if condition.column in values else None)
+    return test(values.plain(condition.column) if condition.column in values else None)
 
 
 def _test_of(condition: Condition) -> Test:

@@ -9,6 +9,7 @@ from finetune_trainer.log import say
 TELLING = (
     *("system", "system_prompt", "history", "context", "input", "instruction", "question", "documents", "knowledge"),
     *("tools", "functions", "weight", "weights", "loss", "loss_mask", "train", "images", "image", "audio", "videos"),
+    *("text_pair", "sentence2", "premise", "hypothesis"),
     *("thinking", "reasoning", "reasoning_content", "tool_calls", "refusal"),
 )
 """Names of columns, and of keys of messages, by which a row means something else than without them."""

@@ -8,7 +8,7 @@ from jinja2 import TemplateError
 from finetune_trainer.data.chats import SHAPE
 from finetune_trainer.data.problems import RowError, show
 from finetune_trainer.data.structured import parsed
-from finetune_trainer.errors import BadSpec, RefusedRow
+from finetune_trainer.errors import BadSpec, RefusedRow, UnfitTemplate
 from finetune_trainer.tasks.tools import Tools, checked_calls
 
 MODEL_FIELD = "spec.model.source"
@@ -88,7 +88,7 @@ def apply_template(messages: list[Message], tokenizer: Any, tools: Tools | None,
     for word, present in (("tools", tools), ("tool_calls", any(message.get("tool_calls") for message in messages))):
         if present and word not in template:
             words = f"the data has {word}, which the model's chat template leaves out; set one that has them"
-            raise BadSpec(f"{words} in {TEMPLATE_FIELD}, or use a model for tool calls", MODEL_FIELD)
+            raise UnfitTemplate(f"{words} in {TEMPLATE_FIELD}, or use a model for tool calls", MODEL_FIELD)
     try:
         return tokenizer.apply_chat_template(messages, tools=tools, **options)
     except TemplateSyntaxError as error:

@@ -1,5 +1,6 @@
 """Any number of labels for each text, none among them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,6 +67,7 @@ class MultiLabel(Target):
             raise problems.fail(
                 f"all {len(rows)} rows have the same labels, {', '.join(seen[:10])}, so nothing can be learnt{hint}"
             )
+        _warn_of_other_separators(seen, problems)
         labels = tuple(self.options.labels or seen)
         check_weights(self.options.class_weights, labels)
         return labels
@@ -110,6 +112,20 @@ class MultiLabel(Target):
             return parsed(text, column, LIST_SHAPE)
         separator = self.options.label_separator or DEFAULT_SEPARATOR
         return text.split(separator) if text.strip() else []
+
+
+def _warn_of_other_separators(seen: list[str], problems: Problems) -> None:
+    """Warn if labels seem to be several in one, by a separator whose parts come again in other labels."""
+    for separator in (",", ";", "/"):
+        parts = {label: [part.strip() for part in label.split(separator)] for label in seen}
+        times = Counter(part for each in parts.values() for part in set(each))
+        joined = [label for label, each in parts.items() if len(each) > 1 and any(times[part] > 1 for part in each)]
+        if joined:
+            problems.warn(
+                f"{len(joined)} labels, such as {show(joined[0])}, seem to be several in one; if so, set"
+                f" spec.sequenceClassification.labelSeparator: '{separator}'"
+            )
+            return
 
 
 def _are_flags(parts: list[Any], named: list[str] | None) -> bool:

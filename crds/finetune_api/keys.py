@@ -110,7 +110,6 @@ class Reason(StrEnum):
     DEPLOYING = "Deploying"
     SERVING = "Serving"
     SERVING_NOT_READY = "ServingNotReady"
-    SERVING_DISABLED = "ServingDisabled"
     CONTESTED = "Contested"
     PINNED_RUN_NOT_FOUND = "PinnedRunNotFound"
     SCALED_TO_ZERO = "ScaledToZero"

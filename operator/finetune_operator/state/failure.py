@@ -16,6 +16,7 @@ from finetune_operator.state.job_outcome import failed_condition, outcome
 from finetune_operator.state.run import Run
 from finetune_operator.state.story import Problem
 
+SIGBUS = 135
 SIGKILL = 137
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 IMAGE_FIELD = "spec.compute.image"
@@ -75,7 +76,7 @@ def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | Non
     """Say why a pod failed: what its trainer knows itself, else what came from outside, else the exit code."""
     said = report.failure if report else None
     if said and said.failure_class is not FailureClass.PREEMPTED:
-        return Problem(said.failure_class, said.message)
+        return Problem(said.failure_class, f"{said.message}{beside(pod)}")
     outside = outside_problem(job, pod)
     if outside is not None:
         return Problem(outside.reason, f"{outside.message} Its last word: {said.message}" if said else outside.message)
@@ -83,6 +84,17 @@ def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | Non
         return Problem(said.failure_class, said.message)
     end = pods.ended(pod)
     return _trainer_failure(job, pod, end) if end else _failure_without_trainer(pod)
+
+
+def beside(pod: Manifest) -> str:
+    """Name a container that failed before the trainer ended, or while it works, as a sentence to add; else empty."""
+    other = pods.failed_container(pod)
+    if other is None:
+        return ""
+    end, trainer = other["state"]["terminated"], pods.ended(pod)
+    if trainer and str(end.get("finishedAt") or "") >= str(trainer.get("finishedAt") or ""):
+        return ""  # It was ended with the pod.
+    return f" Container {other['name']} beside it has failed with exit code {end['exitCode']}."
 
 
 def _trainer_failure(job: FineTuneJob, pod: Manifest, end: Manifest) -> Problem:
@@ -96,11 +108,14 @@ def _trainer_failure(job: FineTuneJob, pod: Manifest, end: Manifest) -> Problem:
             f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node: {message}"
         )
         return Problem(FailureClass.PREEMPTED, words)
+    if code == SIGBUS:
+        words = "The trainer ended by a bus error, as it does when /dev/shm is full. Raise spec.compute.sharedMemory."
+        return Problem(FailureClass.OUT_OF_MEMORY, words)
     if reason == "OOMKilled" or code == SIGKILL:
         return Problem(FailureClass.OUT_OF_MEMORY, _out_of_memory(job, reason))
     failure = pods.class_of(code) or FailureClass.BUG
     default = f"The trainer ended with exit code {code} and no last word. See: kubectl logs {name_of(pod)} -c {TRAINER}"
-    return Problem(failure, _BY_CLASS.get(failure, default))
+    return Problem(failure, f"{_BY_CLASS.get(failure, default)}{beside(pod)}")
 
 
 def _failure_without_trainer(pod: Manifest) -> Problem:

@@ -12,7 +12,7 @@ from finetune_operator.state import pods
 from finetune_operator.state.admission import creation_problem
 from finetune_operator.state.attempts import is_free
 from finetune_operator.state.custom_code import code_not_allowed
-from finetune_operator.state.failure import job_failure, last_failure
+from finetune_operator.state.failure import beside, job_failure, last_failure
 from finetune_operator.state.job_changes import is_suspended_by_others
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.leaving import held_back
@@ -169,4 +169,6 @@ def _running(
         return going_on(*_STAGES[Stage(stage)])
     resumed = previous.run.resumed_from_step if previous.run and launched_as(job, previous) else None
     origin = f", resumed from step {resumed}" if resumed else ""
-    return going_on(Phase.TRAINING, Reason.TRAINING, f"Run {job.run_id} trains in pod {name_of(pod)}{origin}.")
+    return going_on(
+        Phase.TRAINING, Reason.TRAINING, f"Run {job.run_id} trains in pod {name_of(pod)}{origin}.{beside(pod)}"
+    )

@@ -26,6 +26,8 @@ def failed(exit_code: int | None, **terminated: str) -> Scene:
         (137, {"reason": "OOMKilled"}, "OutOfMemory", "spec.compute.memory is 4Gi"),
         (137, {"reason": "Error"}, "OutOfMemory", "most likely for want of memory"),
         (71, {}, "OutOfMemory", "spec.training.batchSize"),
+        (78, {}, "NoAccelerator", "spec.compute.runtimeClassName"),
+        (135, {}, "OutOfMemory", "Raise spec.compute.sharedMemory."),
         (1, {}, "Bug", "exit code 1 and no last word"),
         (139, {}, "Bug", "kubectl logs job-"),
         (None, {"reason": "Evicted", "message": "The node was low on memory."}, "Preempted", "was evicted"),

@@ -131,3 +131,26 @@ def test_native_sidecar_ends_by_itself() -> None:
     scene.act()
     assert not scene.act().deletes
     assert PROXY not in scene.status["message"]
+
+
+def test_sidecar_that_crashes_while_the_trainer_works_is_told() -> None:
+    scene = Scene()
+    scene.act()
+    pod = scene.running_pod()
+    crash = {"terminated": {"exitCode": 1, "finishedAt": timestamp(NOW)}}
+    pod["status"]["containerStatuses"] = two_containers(RUNNING, crash)
+    scene.act()
+    assert scene.status["reason"] == "Training"
+    assert scene.status["message"].endswith(f"Container {PROXY} beside it has failed with exit code 1.")
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-5, True), (5, False)], ids=["before-the-trainer", "with-the-pod"])
+def test_failure_names_the_sidecar_that_had_failed_before(seconds: int, told: bool) -> None:
+    scene = Scene()
+    scene.act()
+    report = scene.report(FailureClass.UNAVAILABLE, "s3 is down.")
+    pod = scene.ended_pod(69, report, finishedAt=timestamp(NOW))
+    crash = {"terminated": {"exitCode": 137, "finishedAt": timestamp(NOW + timedelta(seconds=seconds))}}
+    pod["status"]["containerStatuses"] = two_containers(pod["status"]["containerStatuses"][0]["state"], crash)
+    scene.act()
+    assert (f"Container {PROXY} beside it has failed" in scene.status["message"]) is told

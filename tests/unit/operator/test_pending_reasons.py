@@ -1,10 +1,12 @@
 """Why something does not run, from what schedulers, kubelets and controllers really say."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from finetune_api.failures import FailureClass
+from finetune_api.keys import Reason
 from finetune_operator.kinds import Manifest
 from finetune_operator.state.inquiry import inquiries
 from tests.unit.operator.builders import Scene, is_idle, reasons
@@ -558,3 +560,19 @@ def test_claim_that_the_scheduler_has_not_seen_yet_is_no_problem() -> None:
     plan = scene.act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Pending", "CreatingPod")
     assert not [note for note in plan.notes if note.warning]
+
+
+def test_warning_about_a_job_that_makes_no_pod_is_quoted() -> None:
+    scene = Scene()
+    scene.act()
+    scene.event(scene.training_job, "FailedSync", "the informer is behind")
+    scene.events[-1]["type"] = "Warning"
+    scene.act()
+    assert scene.status["reason"] == "PodNotStarting"
+    assert "No pod is made: FailedSync: the informer is behind" in scene.status["message"]
+
+
+@pytest.mark.parametrize("reason", [*Reason, *FailureClass])
+def test_every_reason_is_explained(reason: str) -> None:
+    explained = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
+    assert f"`{reason}`" in explained.read_text()

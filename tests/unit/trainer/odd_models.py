@@ -10,6 +10,7 @@ import torch
 from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, MarianConfig, MarianMTModel
 
+from finetune_api.handoff import RunRequest
 from finetune_trainer.loading import LoadPlan
 from tests.e2e.trainer.tiny_models import CORPUS, make_decoder
 
@@ -107,3 +108,11 @@ def generation(folder: Path) -> dict[str, Any]:
         for name, value in settings.items()
         if not name.startswith(("_", "output_")) and name not in ("transformers_version", "use_cache")
     }
+
+
+def request_of(task: str, **options: Any) -> RunRequest:
+    """A job of the task, with its options."""
+    columns = {"train": {"source": "pvc://data/train.jsonl"}, "evaluation": {"fraction": 0.5}}
+    place = {"namespace": "default", "name": "job", "uid": "uid", "runId": "run"}
+    ends = {"model": {"source": "pvc://models/base"}, "output": {"destination": "pvc://out/x"}}
+    return RunRequest.model_validate({**place, **ends, "task": task, "dataset": columns, **options})

@@ -17,8 +17,7 @@ from finetune_trainer.tasks.language_modeling import load_causal
 from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids, text_ids
 from finetune_trainer.tasks.truncation import cut_texts
 from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
-from tests.unit.trainer.odd_models import PLAN, change_json, decoder_that_adds_ends, generation, marian
-from tests.unit.trainer.test_model_parts import _request
+from tests.unit.trainer.odd_models import PLAN, change_json, decoder_that_adds_ends, generation, marian, request_of
 
 SUMMARIES = {"min_length": 56, "max_length": 142, "num_beams": 4, "early_stopping": True, "length_penalty": 2.0}
 WRITING = {"repetition_penalty": 5.0, "no_repeat_ngram_size": 1, "min_new_tokens": 20, "num_beams": 3, "max_length": 99}
@@ -35,7 +34,7 @@ def test_the_search_of_an_encoder_decoder_is_the_specs(tmp_path: Path, place: st
     [note] = load_encoder_decoder(tmp_path, PLAN).notes
     for name, value in SUMMARIES.items():
         assert f"{name} {value}" in note
-    loaded = recipe_for(_request("Seq2Seq", seq2Seq={"numBeams": 2, "maxNewTokens": 9})).load(tmp_path, PLAN, ())
+    loaded = recipe_for(request_of("Seq2Seq", seq2Seq={"numBeams": 2, "maxNewTokens": 9})).load(tmp_path, PLAN, ())
     loaded.model.save_pretrained(tmp_path / "out")
     tokens = {"decoder_start_token_id": 0, "eos_token_id": 2, "pad_token_id": 0}
     assert generation(tmp_path / "out") == {**tokens, "num_beams": 2, "max_new_tokens": 9}
@@ -45,13 +44,13 @@ def test_the_search_of_an_encoder_decoder_is_the_specs(tmp_path: Path, place: st
 def test_the_specs_search_is_published_and_contradictions_are_found_at_once(tmp_path: Path):
     make_encoder_decoder(tmp_path)
     search = {"numBeams": 3, "minNewTokens": 2, "lengthPenalty": 0.5, "noRepeatNgramSize": 3, "maxNewTokens": 9}
-    loaded = recipe_for(_request("Seq2Seq", seq2Seq=search)).load(tmp_path, PLAN, ())
+    loaded = recipe_for(request_of("Seq2Seq", seq2Seq=search)).load(tmp_path, PLAN, ())
     loaded.model.save_pretrained(tmp_path / "out")
     published = generation(tmp_path / "out")
     assert (published["num_beams"], published["min_new_tokens"], published["length_penalty"]) == (3, 2, 0.5)
     assert (published["no_repeat_ngram_size"], published["max_new_tokens"]) == (3, 9)
     with pytest.raises(BadSpec, match="length_penalty"):
-        recipe_for(_request("Seq2Seq", seq2Seq={"lengthPenalty": 0.5})).load(tmp_path, PLAN, ())
+        recipe_for(request_of("Seq2Seq", seq2Seq={"lengthPenalty": 0.5})).load(tmp_path, PLAN, ())
 
 
 def test_tokens_of_the_vocabulary_stay(tmp_path: Path):
@@ -137,7 +136,7 @@ def test_targets_end_with_the_end_token_even_if_the_tokenizer_adds_none(tmp_path
     make_decoder(tmp_path / "decoder")
     adding = load_encoder_decoder(tmp_path / "model", PLAN)
     silent = Loaded(adding.model, load_tokenizer(tmp_path / "decoder"))
-    recipe = recipe_for(_request("Seq2Seq"))
+    recipe = recipe_for(request_of("Seq2Seq"))
     rows = [{"source": "a warm film", "target": "with care"}]
     [wanted], [found] = recipe.encode(rows, adding, 64), recipe.encode(rows, silent, 64)
     assert wanted["labels"][-1] == 2

@@ -11,8 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from finetune_trainer.heads import load_classifier, outputs_of
 from finetune_trainer.tasks import recipe_for
 from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
-from tests.unit.trainer.odd_models import PLAN, change_json
-from tests.unit.trainer.test_model_parts import _request
+from tests.unit.trainer.odd_models import PLAN, change_json, request_of
 
 TEXT = "a warm and funny film"
 FAMILIES = {
@@ -49,7 +48,7 @@ def _answers(loaded: Any) -> dict[str, float]:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_label_keeps_its_output_in_another_order(tmp_path: Path, family: str):
     folder = _named(tmp_path / "base", ["good", "bad", "so-so"], FAMILIES[family])
-    recipe = recipe_for(_request("SequenceClassification"))
+    recipe = recipe_for(request_of("SequenceClassification"))
     before = _answers(recipe.load(folder, PLAN, ("good", "bad", "so-so")))
     loaded = recipe.load(folder, PLAN, ("bad", "good", "so-so"))
     assert loaded.fresh == ()
@@ -63,7 +62,7 @@ def test_each_label_keeps_its_output_in_another_order(tmp_path: Path, family: st
 
 def test_labels_that_the_base_knows_beside_others_keep_their_outputs(tmp_path: Path):
     folder = _named(tmp_path, ["Good", "bad", "so-so"])
-    recipe = recipe_for(_request("SequenceClassification"))
+    recipe = recipe_for(request_of("SequenceClassification"))
     before = _answers(recipe.load(folder, PLAN, ("Good", "bad", "so-so")))
     loaded = recipe.load(folder, PLAN, ("bad", "good"))
     assert _answers(loaded) == pytest.approx({"bad": before["bad"], "good": before["Good"]}, abs=1e-6)
@@ -73,7 +72,7 @@ def test_labels_that_the_base_knows_beside_others_keep_their_outputs(tmp_path: P
 def test_tags_keep_their_outputs_in_another_order(tmp_path: Path):
     names = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
     folder = _named(tmp_path, names, auto=transformers.AutoModelForTokenClassification)
-    recipe = recipe_for(_request("TokenClassification"))
+    recipe = recipe_for(request_of("TokenClassification"))
     before = _answers(recipe.load(folder, PLAN, tuple(names)))
     loaded = recipe.load(folder, PLAN, ("O", "B-LOC", "I-LOC", "B-PER", "I-PER"))
     assert loaded.fresh == ()
@@ -82,7 +81,7 @@ def test_tags_keep_their_outputs_in_another_order(tmp_path: Path):
 
 def test_a_head_for_other_labels_starts_anew_by_the_seed_and_says_so(tmp_path: Path):
     folder = _named(tmp_path, ["toxic", "harmless"])
-    recipe = recipe_for(_request("SequenceClassification"))
+    recipe = recipe_for(request_of("SequenceClassification"))
     base = _answers(recipe.load(folder, PLAN, ("toxic", "harmless")))
     first, again = (recipe.load(folder, PLAN, ("bad", "good")) for _ in range(2))
     assert first.fresh == ("classifier.bias", "classifier.weight")
@@ -104,7 +103,7 @@ def test_a_head_without_names_is_taken_as_it_is(tmp_path: Path, labels: tuple[st
 
 def test_names_that_a_config_has_the_other_way_round_only_are_read(tmp_path: Path):
     folder = _named(tmp_path, ["good", "bad"])
-    recipe = recipe_for(_request("SequenceClassification"))
+    recipe = recipe_for(request_of("SequenceClassification"))
     before = _answers(recipe.load(folder, PLAN, ("good", "bad")))
     change_json(folder / "config.json", id2label=None, label2id={"good": 0, "bad": 1})
     assert _answers(recipe.load(folder, PLAN, ("bad", "good"))) == pytest.approx(before, abs=1e-6)

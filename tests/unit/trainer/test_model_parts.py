@@ -4,14 +4,12 @@ import json
 import shutil
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
-from finetune_api.handoff import RunRequest
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import load_tokenizer
@@ -28,7 +26,7 @@ from finetune_trainer.tasks.truncation import TRUNCATED, cut_texts
 from finetune_trainer.tasks.turn_end import turn_end
 from finetune_trainer.workspace import Workspace
 from tests.e2e.trainer.tiny_models import CHAT_TEMPLATE, CORPUS, make_decoder
-from tests.unit.trainer.odd_models import IM_END, PLAN, change_json, decoder, marian
+from tests.unit.trainer.odd_models import IM_END, PLAN, change_json, decoder, marian, request_of
 
 CHAT = [{"role": "user", "content": "a warm film"}, {"role": "assistant", "content": "with care"}]
 
@@ -132,18 +130,11 @@ def test_a_tokenizer_of_sentencepiece_alone_gets_its_fast_form(tmp_path: Path, k
     assert tokenizer.decode(tokenizer(CORPUS[0])["input_ids"], skip_special_tokens=True) == CORPUS[0]
 
 
-def _request(task: str, **options: Any) -> RunRequest:
-    columns = {"train": {"source": "pvc://data/train.jsonl"}, "evaluation": {"fraction": 0.5}}
-    place = {"namespace": "default", "name": "job", "uid": "uid", "runId": "run"}
-    ends = {"model": {"source": "pvc://models/base"}, "output": {"destination": "pvc://out/x"}}
-    return RunRequest.model_validate({**place, **ends, "task": task, "dataset": columns, **options})
-
-
 def test_marian_is_encoded_and_served_with_its_own_tokenizer(tmp_path: Path):
     folder = marian(tmp_path / "marian")
     loaded = load_encoder_decoder(folder, PLAN)
     assert not loaded.tokenizer.is_fast
-    [row] = recipe_for(_request("Seq2Seq")).encode([{"source": CORPUS[0], "target": CORPUS[1]}], loaded, 512)
+    [row] = recipe_for(request_of("Seq2Seq")).encode([{"source": CORPUS[0], "target": CORPUS[1]}], loaded, 512)
     end = loaded.tokenizer.eos_token_id
     assert row["input_ids"][-1] == row["labels"][-1] == end
     served = load_model(folder)

@@ -8,9 +8,13 @@ from torch.nn import Module
 from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
-from finetune_trainer.loading import Loaded
+from finetune_trainer.errors import BadSpec
+from finetune_trainer.loading import Loaded, LoadPlan
 from finetune_trainer.tasks import recipe_for
+from finetune_trainer.tasks.language_modeling import load_causal
+from finetune_trainer.tasks.preference import load_reference
 from tests.e2e.trainer.tiny_models import make_decoder
+from tests.unit.trainer.odd_models import change_json
 
 PAIR = {"prompt": "a warm film", "chosen": " with care", "rejected": " with neither wit nor care"}
 MERGING = {"prompt": "a terrible sto", "chosen": "ry, told with care", "rejected": "p"}
@@ -98,3 +102,20 @@ def test_a_judged_answer_keeps_its_mark(tokenizer: Any):
     [encoded] = _encode(tokenizer, {"prompt": "a", "completion": " warm", "label": False}, task="KTO")
     assert encoded["label"] is False
     assert encoded["completion_ids"][-1] == tokenizer.eos_token_id
+
+
+def test_a_reference_that_reads_shorter_rows_only_is_refused_and_a_misfit_is_named_by_its_field(tmp_path: Path):
+    plan = LoadPlan("float32", seed=0)
+    make_decoder(tmp_path / "model")
+    make_decoder(tmp_path / "reference")
+    change_json(tmp_path / "reference/config.json", max_position_embeddings=32)
+    models = {"model": tmp_path / "model", "reference": tmp_path / "reference"}
+    tuned = load_causal(tmp_path / "model", plan)
+    assert load_reference(models, tuned, 0, 32).tokenizer.get_vocab() == tuned.tokenizer.get_vocab()
+    with pytest.raises(BadSpec, match=r"reads at most 32 tokens .*, and rows may have 48 tokens") as refused:
+        load_reference(models, tuned, 0, 48)
+    assert refused.value.field == "spec.dpo.referenceModel.source"
+    (tmp_path / "reference/tokenizer.json").unlink()
+    with pytest.raises(BadSpec, match="the reference model: the model's tokenizer") as refused:
+        load_reference(models, tuned, 0, 32)
+    assert refused.value.field == "spec.dpo.referenceModel.source"

@@ -66,7 +66,7 @@ class DPO(PairRecipe):
         tuning, ahead = self.request.tuning, self._options.precompute_reference_log_probs
         if ahead and tuning.adapter is None and REFERENCE not in parts.models:
             return None  # The model is asked itself, before it learns anything.
-        return second_model(parts, tuning, self.request.training.seed)
+        return second_model(parts, self.request)
 
     def _loss(self, ratios: Any, chosen_nll: float) -> dict[str, float]:
         """Return the loss where it is the paper's; the others are TRL's own, over training batches only."""

@@ -58,7 +58,7 @@ class KTO(PreferenceRecipe):
         )
         trainer = preference_trainers.EncodedKTOTrainer(
             model=preference_trainers.still_model(model),
-            ref_model=second_model(parts, self.request.tuning, self.request.training.seed),
+            ref_model=second_model(parts, self.request),
             args=arguments,
             data_collator=preference_trainers.RotatedAnswers(tokenizer.pad_token_id),
             train_dataset=parts.rows,

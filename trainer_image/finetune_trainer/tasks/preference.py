@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from finetune_api.handoff import RunRequest
-from finetune_api.tuning import TuningSpec
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.limits import usable_length
 from finetune_trainer.loading import Loaded, LoadPlan
@@ -120,18 +119,31 @@ class ReferenceLogps:
         if self._asked != asked:
             # Loading seeds the generators; a training that goes on after this must not notice.
             with torch.random.fork_rng():
-                reference = load_reference(plan.models, loaded, self._seed)
+                reference = load_reference(plan.models, loaded, self._seed, plan.max_length)
             self._asked, self._answer = asked, answer_logps(reference, sequences, plan)
         return self._answer
 
 
-def load_reference(models: dict[str, Path], like: Loaded, seed: int) -> Loaded:
+def load_reference(models: dict[str, Path], like: Loaded, seed: int, max_length: int) -> Loaded:
     """Load the model that a tuned one is held to: the job's reference model, or else its base model.
 
-    Raises BadSpec for a reference with another vocabulary, whose answers could not be compared.
+    Raises BadSpec for a reference with another vocabulary, whose answers could not be compared, and for one that cannot
+    read rows as long as the tuned model's.
     """
-    dtype = str(like.model.dtype).removeprefix("torch.")
-    reference = load_causal(models.get(REFERENCE, models["model"]), LoadPlan(dtype, seed))
+    plan = LoadPlan(str(like.model.dtype).removeprefix("torch."), seed)
+    if REFERENCE not in models:
+        return load_causal(models["model"], plan)
+    try:
+        reference = load_causal(models[REFERENCE], plan)
+    except BadSpec as error:
+        raise BadSpec(f"the reference model: {error.message}", REFERENCE_FIELD) from error
+    longest, readable = (usable_length(one.model, one.tokenizer, max_length) for one in (like, reference))
+    if readable.tokens < longest.tokens:
+        raise BadSpec(
+            f"the reference model reads at most {readable}, and rows may have {longest}; lower spec.training.maxLength"
+            " or name a model that reads longer rows",
+            REFERENCE_FIELD,
+        )
     if reference.tokenizer.get_vocab() != like.tokenizer.get_vocab():
         raise BadSpec(
             "the reference model's vocabulary is not the tuned model's; name a model with the same tokenizer",
@@ -140,9 +152,9 @@ def load_reference(models: dict[str, Path], like: Loaded, seed: int) -> Loaded:
     return reference
 
 
-def second_model(parts: TrainerParts, tuning: TuningSpec, seed: int) -> Any:
+def second_model(parts: TrainerParts, request: RunRequest) -> Any:
     """Return the reference model to train against, or None if the model without its adapters is just that."""
-    adapter = tuning.adapter
+    adapter, training = request.tuning.adapter, request.training
     if REFERENCE not in parts.models and adapter is not None and not adapter.changes_base:
         return None
-    return load_reference(parts.models, parts.loaded, seed).model
+    return load_reference(parts.models, parts.loaded, training.seed, training.max_length).model

@@ -132,9 +132,10 @@ def _job(site: Site, rows: list[dict[str, Any]] | None = None) -> dict[str, Any]
 
 
 def _save_other(folder: Any, tokenizer: Any) -> None:
-    """A model with the same tokenizer and other weights."""
+    """A model with this tokenizer and other weights."""
     model = AutoModelForCausalLM.from_pretrained(folder.parent / "decoder")
     for weights in model.parameters():
         weights.data.mul_(1.5)
+    model.resize_token_embeddings(len(tokenizer))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

@@ -28,7 +28,7 @@ from finetune_operator.state.observed import Observed, previous_status
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
 from finetune_operator.state.recorded import as_recorded, is_judged
 from finetune_operator.state.refusal import refused_story
-from finetune_operator.state.retention import Retention, retention
+from finetune_operator.state.retention import retention
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess
 from finetune_operator.state.serving_image import with_image
@@ -67,7 +67,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         applies, rollout = (), Rollout()
         status = _not_launched(status, previous)
     outdated = run.state is RunState.DONE and run.artifact is not None and not is_judged(job, run.artifact)
-    kept = Retention() if outdated else retention(job, previous, run, observed, now)
+    kept = retention(job, previous, run, observed, now)
     if kept.is_over:
         status = status.model_copy(update={"workspace": None})
     next_wire = changed(status, observed.resource)

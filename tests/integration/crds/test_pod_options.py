@@ -190,6 +190,25 @@ def test_options_that_cannot_work_are_refused(jobs: Jobs, options: dict[str, Any
     assert f"spec.compute.{complaint}".replace("BLOCK", "compute") in told
 
 
+@pytest.mark.parametrize(
+    ("storage", "complaint"),
+    [
+        (
+            {"existingClaim": "mine", "accessModes": ["ReadWriteMany"]},
+            "spec.storage.accessModes: Invalid value: is only for a claim that the operator creates; remove it or"
+            " existingClaim",
+        ),
+        (
+            {"accessModes": ["ReadWriteMany", "ReadWriteMany"]},
+            'spec.storage.accessModes[1]: Duplicate value: "ReadWriteMany"',
+        ),
+    ],
+    ids=str,
+)
+def test_access_modes_are_those_of_a_claim_that_the_operator_makes(jobs: Jobs, storage: Manifest, complaint: str):
+    assert complaint in jobs.refusal(finetune_job("job", NAMESPACE, storage=storage))
+
+
 def test_serving_pods_are_checked_alike(jobs: Jobs):
     told = jobs.refusal(finetune_job("job", NAMESPACE, serving={"env": [{"name": "HF_TOKEN", "value": "abc"}]}))
     assert told == [f"spec.serving.env[0].value: Invalid value: {SECRET} valueFrom.secretKeyRef"]

@@ -59,7 +59,7 @@ def server(layout: Layout, addresses: Addresses, s3: S3, program: Path) -> Compo
     data = layout.s3_data
     (data / s3.bucket).mkdir(exist_ok=True)
     arguments = ["--port", f"{addresses.node}:{PORT}", "--region", s3.region, "--health", "/health", "--quiet", "posix"]
-    if not _keeps_attributes(data):
+    if not keeps_attributes(data):
         sidecar = layout.root / "s3-metadata"
         sidecar.mkdir(exist_ok=True)
         arguments += ["--sidecar", str(sidecar)]
@@ -68,7 +68,7 @@ def server(layout: Layout, addresses: Addresses, s3: S3, program: Path) -> Compo
     return Component("s3", [*arguments, str(data)], ready, program, credentials)
 
 
-def _keeps_attributes(folder: Path) -> bool:
+def keeps_attributes(folder: Path) -> bool:
     """Whether the file system keeps the extended attributes in which the server stores objects' metadata."""
     try:
         os.setxattr(folder, "user.finetune", b"")

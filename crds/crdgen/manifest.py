@@ -19,13 +19,28 @@ RESOURCE_DESCRIPTION = "Takes a base model and a dataset to a tuned, evaluated, 
 UNSEEN = {"observedGeneration": -1}
 """Status of a job that the operator has not seen: no generation that an object ever has, so kstatus waits for it."""
 
+NO_VOLUME = "!has(oldSelf.status) || !has(oldSelf.status.workspace)"
+SAME_STORAGE = " && ".join(
+    f"has(self.spec.storage.{field}) == has(oldSelf.spec.storage.{field})"
+    f" && (!has(self.spec.storage.{field}) || self.spec.storage.{field} == oldSelf.spec.storage.{field})"
+    for field in ("existingClaim", "storageClassName", "accessModes")
+)
+GROWN = "quantity(string(self.spec.storage.size)).compareTo(quantity(string(oldSelf.spec.storage.size))) >= 0"
+
 ROOT_RULES = (
     Rule(
-        "!has(oldSelf.status) || !has(oldSelf.status.workspace) || self.spec.storage == oldSelf.spec.storage",
-        "cannot change once the workspace volume exists (status.workspace): undo the change, or delete this job and"
-        " create it anew, or create a job of another name",
+        f"{NO_VOLUME} || ({SAME_STORAGE})",
+        "but for its size, cannot change once the workspace volume exists (status.workspace): undo the change, or"
+        " delete this job and create it anew, or create a job of another name",
         field_path=".spec.storage",
         reason="FieldValueForbidden",
+    ),
+    Rule(
+        f"{NO_VOLUME} || !isQuantity(string(self.spec.storage.size)) || {GROWN}",
+        "a volume cannot shrink; undo the change, or delete this job and create it anew",
+        field_path=".spec.storage.size",
+        reason="FieldValueForbidden",
+        found="string(self.spec.storage.size) + ' instead of ' + string(oldSelf.spec.storage.size)",
     ),
     Rule(
         "self.spec.model.source != 'job://' + self.metadata.name",

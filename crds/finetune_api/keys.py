@@ -93,6 +93,7 @@ class Reason(StrEnum):
     TRAINING = "Training"
     RESUMED = "Resumed"
     RELAUNCHED = "Relaunched"
+    WORKSPACE_LOST = "WorkspaceLost"
     RETRYING = "Retrying"
     WAITING_FOR_STORE = "WaitingForStore"
     RESUMING = "Resuming"

@@ -21,6 +21,7 @@ LAUNCH_INPUTS = (*TRAINING_INPUTS, "compute", "storage", "output", "retry")
 
 AT_NEXT_LAUNCH = (
     "evaluation",
+    "storage.size",
     "dataset.truncationWarningShare",
     "training.globalBatchSize",
     "training.loggingIntervalSteps",

@@ -31,7 +31,8 @@ class FineTuneJobSpec(TrainingInputs):
 
     compute: ComputeSpec = Field(default=ComputeSpec(), description="Resources of the training pod.")
     storage: StorageSpec = Field(
-        default=StorageSpec(), description="The workspace volume. Fixed once the volume exists."
+        default=StorageSpec(),
+        description="The workspace volume. Fixed once the volume exists, but for its size, which may grow.",
     )
     output: OutputSpec = Field(description="Where the result is published.")
     serving: ServingSpec = Field(default=ServingSpec(), description="The inference Deployment.")

@@ -35,7 +35,7 @@ class StorageSpec(ApiModel):
         ),
     )
 
-    size: Quantity = Field("20Gi", description="Size of the volume that the operator claims.")
+    size: Quantity = Field("20Gi", description="Size of the volume that the operator claims; it may grow.")
     storage_class_name: ObjectName | None = Field(None, description="StorageClass. Default: the cluster's default.")
     access_modes: list[AccessMode] | None = Field(
         None,

@@ -1,10 +1,10 @@
 """`python -m finetune_trainer run`: one attempt at a job, from its file to exit code and termination report."""
 
 import argparse
-import errno
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 from finetune_api.failures import EXIT_CODE_OF, ExitCode, FailureClass
@@ -23,12 +23,15 @@ from finetune_api.handoff import (
 from finetune_trainer import log
 from finetune_trainer.batches import shrink_batches
 from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request
-from finetune_trainer.errors import BadSpec, OutOfMemory, Preempted, TrainerError
+from finetune_trainer.errors import OutOfMemory, Preempted, TrainerError
+from finetune_trainer.full_volume import full_volume, is_full
 from finetune_trainer.pipeline import Pipeline
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
 from finetune_trainer.progress_server import serve_progress
 from finetune_trainer.termination import write_report
+
+BUG_CHARACTERS = 600
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,7 +74,8 @@ class Attempt:
             log.say("end", f"{known.failure_class}: {known.message}")
             return known.as_failure()
         logging.getLogger("finetune_trainer").error("a bug in the trainer", exc_info=error)
-        words = f"{type(error).__name__}: {error}".split("\n")[0]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        words = f"{type(error).__name__}: {' '.join(lines)}"[:BUG_CHARACTERS] if lines else type(error).__name__
         return Failure(failure_class=FailureClass.BUG, message=f"{words}; the pod's log has the details")
 
     def report(self, artifact: Artifact | None, failure: Failure | None) -> None:
@@ -98,9 +102,9 @@ class Attempt:
         torch = sys.modules.get("torch")
         if torch is not None and isinstance(error, torch.OutOfMemoryError):
             return self._out_of_memory()
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return BadSpec("the workspace volume is full; enlarge spec.storage.size", "spec.storage.size")
-        return None
+        workspace = self.pipeline.workspace.folder if self.pipeline else self.settings.workspace
+        scratch = Path(tempfile.gettempdir())
+        return full_volume(error, workspace, scratch) if is_full(error, (workspace, scratch)) else None
 
     def _out_of_memory(self) -> OutOfMemory:
         """Let the next attempt use a smaller batch."""

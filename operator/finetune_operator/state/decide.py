@@ -10,7 +10,6 @@ from finetune_operator.desired.defaults import with_defaults
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
 from finetune_operator.desired.training_job import training_job
-from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
@@ -35,6 +34,7 @@ from finetune_operator.state.serving_image import with_image
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
+from finetune_operator.state.workspace import absent_claim, growth, loss
 
 
 def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
@@ -76,10 +76,10 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     allowed, _ = job_changes(job, status, run, observed, now)
     return Plan(
         applies=applies,
-        merges=merges,
+        merges=(*merges, *growth(job, observed)),
         deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes, *kept.delete),
         status=next_wire,
-        notes=(*_lingering_notes(run), *kept.notes, *told),
+        notes=(*loss(job, previous, applies), *_lingering_notes(run), *kept.notes, *told),
         # What the new status allows, a time to live or judging the model again, is done as soon as that is written.
         look_again_seconds=0.0
         if allowed != merges or outdated
@@ -139,12 +139,11 @@ def _soonest(*seconds: float | None) -> float | None:
 def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
     """Return what training needs and is not there: job file, workspace, Job. Each is made once for a launch."""
     if run.state is RunState.ACTIVE:
-        return _kept_job_file(job, observed)
+        return (*_kept_job_file(job, observed), *absent_claim(job, observed))
     if run.state is not RunState.LAUNCHING:
         return ()
-    claim = workspace_claim(job)
     own = training_job(job, policy.trainer_image, 0 if run.active.reaches(job.spec.active_deadline_seconds) else None)
-    wanted = [config_map(job), *([claim] if claim else []), own]
+    wanted = [config_map(job), *absent_claim(job, observed), own]
     live = {(found["kind"], name_of(found)): found for found in observed.children}
 
     def is_needed(child: Manifest) -> bool:

@@ -66,14 +66,25 @@ def test_applying_again_changes_nothing(jobs: Jobs):
 
 
 @pytest.mark.parametrize(
-    "storage", [{"size": "40Gi"}, {"storageClassName": "fast"}, {"existingClaim": "mine"}], ids=str
+    "storage", [{"storageClassName": "fast"}, {"existingClaim": "mine"}, {"accessModes": ["ReadWriteMany"]}], ids=str
 )
 def test_storage_is_fixed_once_the_workspace_exists(jobs: Jobs, storage: dict[str, Any]):
     jobs.apply(job("fixed"))
     jobs.set_status("fixed", WORKSPACE)
     assert jobs.refusal(job("fixed", storage=storage)) == [
-        "spec.storage: Forbidden: cannot change once the workspace volume exists (status.workspace): undo the change,"
-        " or delete this job and create it anew, or create a job of another name"
+        "spec.storage: Forbidden: but for its size, cannot change once the workspace volume exists (status.workspace):"
+        " undo the change, or delete this job and create it anew, or create a job of another name"
+    ]
+
+
+def test_the_workspace_may_grow_and_not_shrink(jobs: Jobs):
+    jobs.apply(job("growing"))
+    jobs.set_status("growing", WORKSPACE)
+    jobs.apply(job("growing", storage={"size": "20480Mi"}))
+    jobs.apply(job("growing", storage={"size": "40Gi"}))
+    assert jobs.refusal(job("growing", storage={"size": "39Gi"})) == [
+        "spec.storage.size: Forbidden: a volume cannot shrink; undo the change, or delete this job and create it anew;"
+        " found 39Gi instead of 40Gi"
     ]
 
 

@@ -2,10 +2,10 @@
 
 import json
 import mmap
-from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from struct import Struct
 from types import TracebackType
 from typing import Any, Final, overload
 
@@ -14,6 +14,7 @@ INTEGER: Final = "q"
 """The index consists of 64-bit integers."""
 FIELDS = 3
 """Of each row the index has the offset in the file of rows, the number of the file that it came from, and its line."""
+ENTRY = Struct(f"={FIELDS}{INTEGER}")
 NOWHERE = (-1, -1)
 
 
@@ -52,7 +53,7 @@ class RowWriter:
     def append_line(self, line: bytes, place: tuple[int, int] = NOWHERE) -> None:
         """Write a row that is JSON already, with its line end."""
         self._rows.write(line)
-        self._index.write(array(INTEGER, (self._end, *place)).tobytes())
+        self._index.write(ENTRY.pack(self._end, *place))
         self._end += len(line)
         self.count += 1
 
@@ -62,7 +63,7 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._index.write(array(INTEGER, [self._end]).tobytes())
+        self._index.write(ENTRY.pack(self._end, *NOWHERE))
         self._rows.close()
         self._index.close()
 
@@ -76,7 +77,7 @@ class StoredRows(Sequence[Row]):
         self._content = _mapped(path) if len(self) else b""
 
     def __len__(self) -> int:
-        return len(self._index) // FIELDS
+        return len(self._index) // FIELDS - 1
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -89,7 +90,7 @@ class StoredRows(Sequence[Row]):
         return row
 
     def __iter__(self) -> Iterator[Row]:
-        return (self[index] for index in range(len(self)))
+        return (json.loads(self.line(index)) for index in range(len(self)))
 
     def line(self, index: int) -> bytes:
         """Return a row as it is written."""

@@ -159,9 +159,11 @@ class _Preparation:
 
     def _used(self, raw: RawRow, all_have: bool, seen: Counter[str]) -> Row | None:
         """Return the row under the task's names of columns, or None if it is filtered out or holds nothing at all."""
-        if all(map(is_blank, raw.values.values())):
+        held = [name for name, value in raw.values.items() if not is_blank(value)]
+        if not held:
             seen["blank"] += 1
             return None
+        self._names.unread.meet(held, raw.values)
         row = self._names.row(raw.values)
         if not self._filter.keeps(row, all_have):
             seen["filtered"] += 1

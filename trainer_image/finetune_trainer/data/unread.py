@@ -6,12 +6,12 @@ from typing import Any
 from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.log import say
 
-TELLING = (
+TELLING = {
     *("system", "system_prompt", "history", "context", "input", "instruction", "question", "documents", "knowledge"),
     *("tools", "functions", "weight", "weights", "loss", "loss_mask", "train", "images", "image", "audio", "videos"),
     *("text_pair", "sentence2", "premise", "hypothesis"),
     *("thinking", "reasoning", "reasoning_content", "tool_calls", "refusal"),
-)
+}
 """Names of columns, and of keys of messages, by which a row means something else than without them."""
 READ_KEYS = {"role", "content", "name", "tool_call_id", "reasoning_content", "thinking", "tool_calls"}
 SHOWN_COLUMNS = 10
@@ -24,9 +24,11 @@ class Unread:
         self._held: Counter[str] = Counter()
         self._read: set[str] = set()
 
-    def meet(self, values: dict[str, Any]) -> None:
-        """Take note of a row."""
-        self._held.update(name for name, value in values.items() if not is_blank(value) and value != [])
+    def meet(self, held: list[str], values: dict[str, Any]) -> None:
+        """Take note of a row and of the columns in which it holds something; an empty list says nothing."""
+        self._held.update(held)
+        for name in TELLING.intersection(held):
+            self._held[name] -= values[name] == []
 
     def meet_chat(self, column: str, messages: list[dict[str, Any]]) -> None:
         """Take note of a chat's keys beside those that are read."""
@@ -43,7 +45,7 @@ class Unread:
 
     def warnings(self, block: str) -> list[str]:
         """Return what to warn of; other columns are told in the log."""
-        unread = {name: rows for name, rows in self._held.items() if name not in self._read}
+        unread = {name: rows for name, rows in self._held.items() if rows and name not in self._read}
         telling = [f"{name} ({rows} rows)" for name, rows in unread.items() if name.rpartition(".")[2] in TELLING]
         others = [name for name in unread if name.rpartition(".")[2] not in TELLING]
         if others:

@@ -156,10 +156,11 @@ class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
             with self._preemption.interruptible():
                 metrics = self._evaluate(model)
         except Preempted:
-            before.restore()
             control.should_save = control.should_log = control.should_training_stop = True
             return
         finally:
+            # What a training draws does not depend on how often it is judged.
+            before.restore()
             model.train()
         self._board.add_metrics(evaluation=metrics)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())

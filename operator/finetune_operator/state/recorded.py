@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from finetune_api.status import ArtifactStatus, FineTuneJobStatus
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.state.history import published_before
 
 
 def as_recorded(job: FineTuneJob, previous: FineTuneJobStatus) -> FineTuneJob:
@@ -30,10 +31,11 @@ def is_judged(job: FineTuneJob, artifact: ArtifactStatus) -> bool:
 
 
 def recorded_evaluation(job: FineTuneJob, previous: FineTuneJobStatus) -> str | None:
-    """Return the digest of the evaluation of the recorded launch; the spec's where there is none."""
+    """Return the digest of the evaluation of the recorded launch, or of one that is gone back to; else the spec's."""
     run = previous.run
     if run is None or not launched_as(job, previous):
-        return job.identity.evaluation
+        before = published_before(job, previous)
+        return before.evaluation if before is not None else job.identity.evaluation
     # An earlier release recorded none, but its launch digest counted it.
     return run.evaluation or (job.identity.evaluation if run.launch == job.identity.former_launch else None)
 

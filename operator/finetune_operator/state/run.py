@@ -154,7 +154,8 @@ def _superfluous(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, now: d
 
 
 def _is_done(job: FineTuneJob, previous: FineTuneJobStatus, artifact: ArtifactStatus | None) -> bool:
-    if artifact is not None and artifact.run == job.run_id and not is_judged(job, artifact):
+    is_recorded = previous.run is not None and previous.run.id == job.run_id
+    if is_recorded and artifact is not None and artifact.run == job.run_id and not is_judged(job, artifact):
         return False
     return _has_succeeded(job, previous) or (artifact is not None and is_published(job, artifact))
 

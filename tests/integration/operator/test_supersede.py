@@ -102,9 +102,10 @@ def test_deadline_ends_the_run_and_a_longer_one_resumes_it(bench: Workbench) -> 
     bench.reap()
     assert bench.wait(phase="Failed", reason="DeadlineExceeded")["run"]["activeSeconds"] >= 3
     bench.edit("job", activeDeadlineSeconds=2)
-    bench.until(lambda: bench.status().get("message", ""), lambda message: "activeDeadlineSeconds (2)" in message)
-    assert bench.status()["phase"] == "Failed"
-    assert bench.get("pods") == []
+    generation = bench.get("ftj", "job")["metadata"]["generation"]
+    status = bench.until(bench.status, lambda status: status["observedGeneration"] == generation)
+    assert "activeDeadlineSeconds (3)" in status["message"]
+    assert status["phase"] == "Failed"
     bench.edit("job", activeDeadlineSeconds=3600)
     status = bench.wait(reason="Unschedulable")
     pod = bench.wait_for_pod()

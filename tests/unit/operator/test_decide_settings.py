@@ -160,6 +160,25 @@ def test_going_back_to_the_evaluation_that_was_done_does_nothing_more():
     assert scene.status["phase"] == "Succeeded"
 
 
+def test_an_earlier_run_is_gone_back_to_first_and_then_judged_by_another_evaluation():
+    scene = Scene().succeeds()
+    first = scene.status["run"]["id"]
+    scene.edit(training={"seed": 7}).act()
+    scene.garbage_collect().succeeds()
+    plan = scene.edit(training={"seed": None}, **JUDGED_OTHERWISE).act()
+    assert (kinds(plan), scene.status["run"]["id"], scene.status["phase"]) == ([], first, "Succeeded")
+    assert plan.look_again_seconds == 0
+    scene.act()
+    scene.garbage_collect()
+    plan = scene.act()
+    assert kinds(plan) == ["ConfigMap", "Job"]
+    assert json.loads(plan.applies[0]["data"]["job.json"])["trained"] is True
+    scene.ended_pod(0, scene.report())
+    scene.job_ends("Complete").act()
+    assert scene.status["phase"] == "Succeeded"
+    assert is_idle(scene.decide())
+
+
 def test_an_evaluation_that_fails_leaves_the_published_model_and_is_not_tried_for_ever():
     scene = Scene().succeeds()
     scene.edit(**JUDGED_OTHERWISE).act()

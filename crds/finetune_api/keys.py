@@ -81,6 +81,7 @@ class Reason(StrEnum):
     QUOTA_EXCEEDED = "QuotaExceeded"
     ADMISSION_REFUSED = "AdmissionRefused"
     API_SERVER_REFUSED = "ApiServerRefused"
+    OPERATOR_ERROR = "OperatorError"
     VOLUME_NOT_READY = "VolumeNotReady"
     SECRET_NOT_FOUND = "SecretNotFound"
     CONFIG_MAP_NOT_FOUND = "ConfigMapNotFound"

@@ -25,6 +25,7 @@ from finetune_operator.reconcile.explain import read_events
 from finetune_operator.state.contest import ChildKey, Repair, changed_by_others, key_of, next_repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.drift import stamp_of
+from finetune_operator.state.headline import own_fault
 from finetune_operator.state.observed import Observed, Refusal
 from finetune_operator.state.plan import Note, Plan, Policy
 
@@ -97,10 +98,17 @@ class Reconciler:
         try:
             return await self._bring_about(key, observed)
         except ClusterError as error:
+            if error.attempt.verb == "status":
+                raise
             observed = replace(self._known(key) or observed, refusal=self._refusal(key, error))
             plan = self._decide(observed)
             await self._tell(key, observed, plan)
             return plan.look_again_seconds
+        except Exception as error:
+            if self._failures[key] + 1 >= LASTING_FAILURES:
+                wire, notes = own_fault(observed.resource, error, self._clock())
+                await self._tell(key, observed, Plan(status=wire, notes=notes))
+            raise
 
     async def _bring_about(self, key: Key, observed: Observed) -> float | None:
         observed = await self._look_around(observed)
@@ -168,9 +176,9 @@ class Reconciler:
         if refusal and not observed.refusal:
             observed = self._refreshed(observed, refusal=refusal)
             plan = self._decide(observed)
+        await self._tell(key, observed, plan)
         if not observed.refusal:
             self._failures.pop(key, None)
-        await self._tell(key, observed, plan)
         pull = plan.pull
         self._board.watch(key, ProgressTarget(pull.pod_uid, pull.address, pull.run_id) if pull else None)
         return plan.look_again_seconds

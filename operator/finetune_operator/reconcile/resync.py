@@ -19,7 +19,7 @@ from finetune_operator.manifests import namespace_of, uid_of, version_of
 logger = logging.getLogger(__name__)
 
 CHILD_SELECTOR = f"{LABEL_MANAGED_BY}={MANAGED_BY}"
-CHUNK = 200
+CHUNK = 50
 """Objects that are handled before others get their turn: the Lease has to be renewed meanwhile."""
 
 T = TypeVar("T")
@@ -79,7 +79,8 @@ class Resync:
 
     def listed(self) -> dict[str, bool]:
         """Tell for each watched namespace, empty for all, whether the last attempt to list it went well."""
-        return {scope or "": scope in self._listed and scope not in self._why for scope in self._scopes}
+        attempted = (scope for scope in self._scopes if scope in self._listed or scope in self._why)
+        return {scope or "": scope not in self._why for scope in attempted}
 
     def complaints(self, limit_seconds: float) -> list[str]:
         """Name what could not be listed so far, or not for this long, and why. Nothing before the first attempt."""
@@ -95,8 +96,10 @@ class Resync:
         try:
             mended = [await self._mend(kind, scope) for kind in (FINETUNE_JOB, *CHILDREN)]
         except ClusterError as error:
-            self._why[scope] = _why(error)
-            logger.error("cannot list", extra=fields(namespace=scope or "", why=self._why[scope]))
+            why = _why(error)
+            if self._why.get(scope) != why:
+                logger.error("cannot list", extra=fields(namespace=scope or "", why=why))
+            self._why[scope] = why
         else:
             is_first = scope not in self._listed
             self._listed[scope] = time.monotonic()
@@ -126,8 +129,10 @@ class Resync:
             await asyncio.sleep(0)
         present = {uid_of(manifest) for manifest in listing.items}
         gone = [known for uid, known in before.items() if uid not in present]
-        left = [await take_leave(self._cluster, self._cache, known, version_of(known) + 1) for known in gone]
-        return changed + sum(left)
+        for chunk in _batched(gone):
+            leaves = (take_leave(self._cluster, self._cache, known, version_of(known) + 1) for known in chunk)
+            changed += sum(await asyncio.gather(*leaves))
+        return changed
 
 
 def _has_gone_back(listing: Listing, before: Iterable[Manifest], floor: dict[str, int]) -> bool:

@@ -2,15 +2,17 @@
 
 from datetime import datetime
 
-from finetune_api.keys import ConditionType
+from finetune_api.keys import ConditionType, Phase, Reason
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.events import story_notes
 from finetune_operator.state.next_status import changed
+from finetune_operator.state.observed import previous_status
 from finetune_operator.state.plan import Note
-from finetune_operator.state.story import Story
+from finetune_operator.state.story import Problem, Story, hindered
 
+DETAIL_LIMIT = 300
 _COURSE = (ConditionType.RECONCILING, ConditionType.STALLED, ConditionType.READY)
 
 
@@ -31,3 +33,14 @@ def headline(
     status = previous.model_copy(update=update)
     wire = changed(status, resource)
     return wire, tuple(story_notes(previous, status, story)) if wire is not None else ()
+
+
+def own_fault(resource: Manifest, error: Exception, now: datetime) -> tuple[Manifest | None, tuple[Note, ...]]:
+    """Return the status, and the Events, that tell of a mistake of the operator's own."""
+    previous = previous_status(resource)
+    what = f"{type(error).__name__}: {error}"[:DETAIL_LIMIT]
+    message = (
+        f"The operator cannot go on with this job, by a mistake of its own ({what}). Please report it with its log."
+    )
+    story = hindered(Phase(previous.phase or Phase.PENDING), Problem(Reason.OPERATOR_ERROR, message))
+    return headline(resource, previous, story, now)

@@ -1,0 +1,202 @@
+"""Failures of the API server, and of the operator: retried, told when they last, and forgotten when they pass."""
+
+import itertools
+from copy import deepcopy
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from finetune_operator.cluster.cache import Cache
+from finetune_operator.cluster.key import Key
+from finetune_operator.cluster.port import Listing
+from finetune_operator.cluster.progress import ProgressBoard
+from finetune_operator.cluster.territory import Territory
+from finetune_operator.errors import Attempt, ClusterError, NotFound, Refused, Unavailable
+from finetune_operator.kinds import Kind, Manifest
+from finetune_operator.manifests import name_of
+from finetune_operator.reconcile import reconciler as reconciler_module
+from finetune_operator.reconcile.reconciler import LASTING_FAILURES, Reconciler
+from tests.builders import finetune_job
+from tests.unit.operator.builders import POLICY
+
+KEY = Key("default", "job")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class Server:
+    """Keeps what is written; fails at what a test names, as verb or verb/Kind."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, ClusterError] = {}
+        self.objects: dict[tuple[str, str], Manifest] = {}
+        self.events: list[Manifest] = []
+        self._versions = itertools.count(10)
+
+    async def get(self, kind: Kind, _namespace: str, name: str) -> Manifest | None:
+        return self.objects.get((kind.kind, name))
+
+    async def snapshot(self, _kind: Kind, _namespace: str | None = None, **_: Any) -> Listing:
+        raise NotImplementedError
+
+    async def heads(self, _kind: Kind, _namespace: str, **_: Any) -> list[Manifest]:
+        return []
+
+    async def list(self, kind: Kind, _namespace: str | None = None, **_: Any) -> list[Manifest]:
+        self._attempt("list", kind.kind, "")
+        return []
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        self._attempt("create", manifest["kind"], name_of(manifest))
+        return self._store(manifest)
+
+    async def apply(self, manifest: Manifest, **_: Any) -> Manifest:
+        self._attempt("apply", manifest["kind"], name_of(manifest))
+        return self._store(manifest)
+
+    async def merge(self, live: Manifest, changes: Manifest) -> Manifest:
+        self._attempt("patch", live["kind"], name_of(live))
+        return self._store({**live, "spec": {**live["spec"], **changes["spec"]}})
+
+    async def replace_status(self, resource: Manifest, status: Manifest) -> Manifest:
+        self._attempt("status", resource["kind"], name_of(resource))
+        return self._store({**resource, "status": status})
+
+    async def delete(self, live: Manifest) -> Manifest | None:
+        self._attempt("delete", live["kind"], name_of(live))
+        return None
+
+    async def create_lease(self, lease: Manifest) -> None:
+        self._store(lease)
+
+    async def replace_lease(self, lease: Manifest) -> Manifest:
+        return self._store(lease)
+
+    async def record(self, event: Manifest) -> None:
+        self._attempt("create", "Event", name_of(event))
+        self.events.append(event)
+
+    def _attempt(self, verb: str, kind: str, name: str) -> None:
+        error = self.failures.get(verb) or self.failures.get(f"{verb}/{kind}")
+        if error is not None:
+            error.attempt = Attempt(verb, kind, name) if verb != "list" else Attempt()
+            raise error
+
+    def _store(self, manifest: Manifest) -> Manifest:
+        stored = deepcopy(manifest)
+        name = (manifest["kind"], name_of(manifest))
+        created = {"uid": "-".join(name), "creationTimestamp": "2026-01-02T03:04:05Z"}
+        stored["metadata"] = {**created, **stored["metadata"], "resourceVersion": str(next(self._versions))}
+        self.objects[name] = stored
+        return stored
+
+
+class Scene:
+    """A FineTuneJob, and the operator working on it."""
+
+    def __init__(self) -> None:
+        self.server = Server()
+        self.cache = Cache(lambda _: None)
+        resource = finetune_job("job")
+        resource["metadata"] |= {"uid": "uid-1", "generation": 1, "resourceVersion": "1"}
+        self.cache.put(resource)
+        self.reconciler = Reconciler(
+            cluster=self.server,
+            cache=self.cache,
+            territory=Territory(self.server, "system/operator", set),
+            board=ProgressBoard(1.0, lambda _: None),
+            policy=POLICY,
+            identity="test",
+            clock=lambda: NOW,
+        )
+
+    async def work(self, times: int = 1) -> list[bool]:
+        """Reconcile some times; return for each whether it went through."""
+        return [await self._went_through() for _ in range(times)]
+
+    async def _went_through(self) -> bool:
+        try:
+            await self.reconciler.reconcile(KEY)
+        except (ClusterError, ZeroDivisionError):
+            return False
+        return True
+
+    def edit(self, **spec: Any) -> None:
+        resource = deepcopy(self.cache.resource(KEY))
+        assert resource is not None
+        version = int(resource["metadata"]["resourceVersion"]) + 100
+        resource["metadata"] |= {"resourceVersion": str(version), "generation": 2}
+        self.server._versions = itertools.count(version + 1)
+        self.cache.put({**resource, "spec": {**resource["spec"], **spec}})
+
+    @property
+    def status(self) -> Manifest:
+        return (self.cache.resource(KEY) or {}).get("status") or {}
+
+
+async def test_refused_change_is_told_at_once_and_stops_no_deletion() -> None:
+    scene = Scene()
+    await scene.work()
+    scene.edit(maxRetries=9)
+    scene.server.failures = {"patch": Refused("denied the request: no")}
+    assert await scene.work() == [True]
+    assert scene.status["reason"] == "AdmissionRefused"
+    assert "cannot be changed" in scene.status["message"]
+    scene.server.failures = {}
+    await scene.work()
+    assert scene.status["reason"] != "AdmissionRefused"
+    assert scene.cache.children("uid-1")
+
+
+@pytest.mark.parametrize("error", [Unavailable("failed calling webhook"), NotFound("no such thing")])
+async def test_other_failures_are_told_when_they_last(error: ClusterError) -> None:
+    scene = Scene()
+    scene.server.failures = {"create/Job": error}
+    assert await scene.work(LASTING_FAILURES - 1) == [False] * (LASTING_FAILURES - 1)
+    assert scene.status == {}
+    assert await scene.work(2) == [True, True]
+    assert scene.status["reason"] in ("AdmissionRefused", "ApiServerRefused")
+    assert str(error) in scene.status["message"]
+    scene.server.failures = {}
+    await scene.work()
+    assert scene.status["reason"] == "CreatingPod"
+
+
+async def test_reads_that_are_forbidden_are_told() -> None:
+    scene = Scene()
+    scene.server.failures = {"list": Refused("jobs.batch is forbidden")}
+    assert await scene.work() == [True]
+    assert scene.status["message"].startswith("An object")
+    assert "jobs.batch is forbidden" in scene.status["message"]
+
+
+async def test_status_that_may_not_be_written_is_told_by_one_event() -> None:
+    scene = Scene()
+    scene.server.failures = {"status": Refused("finetunejobs/status is forbidden")}
+    assert await scene.work(5) == [False] * 5
+    told = [event["note"] for event in scene.server.events]
+    assert told == ["The status cannot be written: finetunejobs/status is forbidden"]
+
+
+async def test_event_that_is_refused_stops_nothing() -> None:
+    scene = Scene()
+    scene.server.failures = {"create/Event": Refused("events is forbidden")}
+    assert await scene.work() == [True]
+    assert scene.status["reason"] == "CreatingPod"
+
+
+async def test_mistake_of_the_operator_is_on_the_resource_when_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = Scene()
+    await scene.work()
+    right = reconciler_module.decide
+
+    def wrong(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(reconciler_module, "decide", wrong)
+    assert await scene.work(LASTING_FAILURES) == [False] * LASTING_FAILURES
+    assert scene.status["reason"] == "OperatorError"
+    assert "ZeroDivisionError: by nothing" in scene.status["message"]
+    monkeypatch.setattr(reconciler_module, "decide", right)
+    await scene.work()
+    assert scene.status["reason"] == "CreatingPod"

@@ -20,7 +20,6 @@ SIGBUS = 135
 SIGKILL = 137
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 IMAGE_FIELD = "spec.compute.image"
-AGAIN = "To train again, set spec.runId to a new value."
 RETRY = "set spec.retry to a new value; what is done is kept"
 
 _NEVER_STARTED = ("StartError", "ContainerCannotRun")
@@ -63,7 +62,7 @@ def _untold_failure(words: str) -> Problem:
     """Say what is left of a failure whose pods are gone: the Job's words, which may name the exit code."""
     code = _EXIT_CODE.search(words)
     failure = (pods.class_of(int(code[1])) if code else None) or FailureClass.BUG
-    return Problem(failure, f"The training Job failed: {words}. {AGAIN}")
+    return Problem(failure, f"The training Job failed: {words}. To see why, and to go on, {RETRY}.")
 
 
 def last_failure(job: FineTuneJob, run: Run) -> Problem | None:
@@ -150,5 +149,5 @@ def _without_result(run: Run) -> Problem:
     return Problem(
         FailureClass.BUG,
         f"{what}, but its pod's last message is gone or unreadable, as it was when the run was launched before, so what"
-        f" it published is unknown. {AGAIN}",
+        f" it published is unknown. To have it told, {RETRY}.",
     )

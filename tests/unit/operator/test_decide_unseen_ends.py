@@ -93,9 +93,12 @@ def test_run_without_a_last_word_is_launched_again_only_once():
     ends_without_a_word(scene).act()
     assert scene.status["phase"] == "Failed"
     assert "so what it published is unknown" in scene.status["message"]
-    assert "spec.runId" in scene.status["message"]
+    assert scene.status["message"].endswith("To have it told, set spec.retry to a new value; what is done is kept.")
     assert is_idle(scene.decide())
-    scene.edit(runId="again").act()
+    run = scene.status["run"]["id"]
+    scene.edit(retry="again").act()
+    assert kinds(scene.garbage_collect().act()) == ["ConfigMap", "Job"]
+    assert scene.status["run"]["id"] == run
     assert "lostJob" not in scene.status["run"]
 
 
@@ -166,4 +169,6 @@ def test_job_that_failed_tells_the_class_when_its_pods_are_gone():
     words = "Container trainer for pod default/job-x failed with exit code 65 matching FailJob rule at index 2"
     scene.job_ends("Failed", "PodFailurePolicy", words, failed=1).act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Failed", "BadData")
-    assert words in scene.status["message"]
+    assert scene.status["message"] == (
+        f"The training Job failed: {words}. To see why, and to go on, set spec.retry to a new value; what is done is kept."
+    )

@@ -89,7 +89,9 @@ def _hub(address: str):
         (404, "NoSuchUpload", Unavailable),
         (409, "OperationAborted", Unavailable),
         (503, "SlowDown", Unavailable),
-        (507, "XMinioStorageFull", Unavailable),
+        (507, "XMinioStorageFull", BadSpec),
+        (403, "QuotaExceeded", BadSpec),
+        (504, "", Unavailable),
         (501, "NotImplemented", BadSpec),
         (400, "InvalidRequest", BadSpec),
         (403, "AccessDenied", NoAccess),
@@ -228,6 +230,14 @@ def test_a_volume_that_fails_while_it_is_written_to(
         volume.upload_tree(tmp_path / "model", "b")
     assert told.value.field == FIELD
     assert len(tried) == 1
+    assert ("enlarge it, then set spec.retry" in told.value.message) == (number == errno.ENOSPC)
+
+
+@pytest.mark.parametrize(("status", "code"), [(403, "QuotaExceeded"), (507, "XMinioStorageFull")])
+def test_a_full_bucket_is_told_with_how_the_run_goes_on(store: Store, status: int, code: str):
+    store.status, store.code = status, code
+    with pytest.raises(BadSpec, match=rf"no room left for bucket 'bucket' \({code}\).*set spec\.retry to a new value"):
+        _bucket(f"http://127.0.0.1:{store.server_port}").probe()
 
 
 def test_a_path_that_no_file_system_takes_is_told(tmp_path: Path):

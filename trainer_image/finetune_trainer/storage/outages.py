@@ -24,6 +24,7 @@ PASSING_ERRORS = frozenset(
 )
 REQUEST_TIMEOUT, TOO_EARLY, TOO_MANY_REQUESTS = 408, 425, 429
 NOT_IMPLEMENTED, VERSION_NOT_SUPPORTED = 501, 505
+GO_ON = "then set spec.retry to a new value: what is done is kept"
 UNTRUSTED = "has a certificate that the pod does not trust ({reason}); name its authority in spec.compute.caBundle"
 
 

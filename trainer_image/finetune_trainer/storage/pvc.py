@@ -10,7 +10,7 @@ from pathlib import Path
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
-from finetune_trainer.storage.outages import error_passes
+from finetune_trainer.storage.outages import GO_ON, error_passes
 
 
 class VolumeStorage:
@@ -109,7 +109,7 @@ class VolumeStorage:
     def _explain(self, error: OSError) -> BadSpec | NoAccess | Unavailable:
         claim = self.source.container
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return BadSpec(f"{self.source}: the volume of claim {claim!r} is full; enlarge it", self._field)
+            return BadSpec(f"{self.source}: the volume of claim {claim!r} is full; enlarge it, {GO_ON}", self._field)
         if error.errno == errno.EROFS:
             return NoAccess(f"{self.source}: the volume of claim {claim!r} is read-only", self._field)
         words = f"{self.source}: {error.strerror or error} ({error.filename or self._path})"

@@ -21,7 +21,7 @@ from botocore.exceptions import (
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
-from finetune_trainer.storage.outages import answer_passes, distrust
+from finetune_trainer.storage.outages import GO_ON, answer_passes, distrust
 
 INTERRUPTED = (
     Boto3Error,
@@ -60,6 +60,7 @@ PASSING = {
     "TooManyRequests",
     "XAmzContentSHA256Mismatch",
 }
+FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 ABSENT = {"404", "NoSuchBucket", "NoSuchKey"}
 SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Path-style addresses work with every store; virtual hosts need wildcard DNS. Checksums that are sent only when
@@ -189,12 +190,14 @@ class S3Storage:
         if error.operation_name == "AssumeRoleWithWebIdentity" and status < 500:
             hint = "check that the role's trust policy names the ServiceAccount"
             return NoAccess(f"{self.source}: the identity of the pod's ServiceAccount is refused ({code}); {hint}")
+        if code in FULL:
+            words = f"{self.source}: {self._host()} has no room left for bucket {self._bucket!r} ({code})"
+            return BadSpec(f"{words}; raise its quota or delete something, {GO_ON}", self._field)
         if answer_passes(status) or code in PASSING:
             return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
-        if code == "NoSuchBucket":
-            return MissingInput(f"{self.source}: {self._host()} has no bucket {self._bucket!r}", self._field)
         if code in ABSENT or status == 404:
-            return MissingInput(f"{self.source}: {self._host()} has no such object", self._field)
+            what = f"bucket {self._bucket!r}" if code == "NoSuchBucket" else "such object"
+            return MissingInput(f"{self.source}: {self._host()} has no {what}", self._field)
         if code in DENIED or status in (401, 403):
             hint = f"check {SECRET_KEYS} and the bucket's policy"
             return NoAccess(f"{self.source}: {self._host()} denies access ({code}); {hint}", self._field)

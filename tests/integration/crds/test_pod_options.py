@@ -88,7 +88,8 @@ def test_pods_with_any_options_are_admitted_by_the_restricted_standard(jobs: Job
     stored = jobs.dry_run(manifest)
     assert stored["spec"] == FineTuneJobSpec.model_validate(manifest["spec"]).to_wire()
     job = parse_resource({**stored, "metadata": {**stored["metadata"], "uid": "uid-1"}})
-    for owner in (training_job(job, "trainer:1"), deployment(job, ARTIFACT, "trainer:1")):
+    for owner in (training_job(job, "trainer:1", deadline_seconds=0), deployment(job, ARTIFACT, "trainer:1")):
+        assert jobs.dry_run(owner)["spec"]["template"]["spec"]["volumes"]
         head = {"name": "pod", "namespace": NAMESPACE, **owner["spec"]["template"]["metadata"]}
         account = {"serviceAccountName": "default", "serviceAccount": "default", "priorityClassName": None}
         spec = {**owner["spec"]["template"]["spec"], **account, "runtimeClassName": None}

@@ -100,8 +100,9 @@ def unserved(job: FineTuneJob, rollout: Rollout) -> Problem | None:
     """Return why the newest model, beside which another run goes on, is not served; None when it is, or need not."""
     if not rollout.run or rollout.ready or not job.spec.serving.enabled:
         return None
-    why = rollout.problem.message if rollout.problem else "its pods are not available"
-    return Problem(Reason.SERVING_NOT_READY, f"Run {rollout.run} is not served as it should be: {why}")
+    why = rollout.problem.message if rollout.problem else "not all of its pods are available"
+    words = f"Run {rollout.run} is not served as it should be: {why.rstrip('.')}.{rollout.meanwhile}"
+    return Problem(Reason.SERVING_NOT_READY, words)
 
 
 def is_complete(live: Manifest) -> bool:

@@ -48,8 +48,8 @@ def selected_run(bench: Workbench) -> str | None:
     return services[0]["spec"]["selector"]["finetune.dev/run"] if services else None
 
 
-def served(bench: Workbench) -> Manifest:
-    published(bench, serving={"enabled": True})
+def served(bench: Workbench, **serving: object) -> Manifest:
+    published(bench, serving={"enabled": True, **serving})
     (deployment,) = bench.until(lambda: bench.get("deployments"), len)
     make_available(bench, deployment)
     return bench.wait(phase="Ready", reason="Serving")
@@ -63,7 +63,8 @@ def second_run(bench: Workbench) -> tuple[Manifest, Manifest]:
 
 
 def test_published_model_is_served(bench: Workbench) -> None:
-    status = served(bench)
+    # Amounts that the API server spells otherwise.
+    status = served(bench, cpu="0.3333", memory="1.5e9")
     assert status["serving"]["url"] == f"http://job-server.{bench.namespace}.svc"
     assert status["serving"]["digest"] == status["artifact"]["digest"]
     assert status["serving"]["run"] == status["artifact"]["run"] == selected_run(bench)

@@ -169,6 +169,5 @@ def test_job_that_failed_tells_the_class_when_its_pods_are_gone():
     words = "Container trainer for pod default/job-x failed with exit code 65 matching FailJob rule at index 2"
     scene.job_ends("Failed", "PodFailurePolicy", words, failed=1).act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Failed", "BadData")
-    assert scene.status["message"] == (
-        f"The training Job failed: {words}. To see why, and to go on, set spec.retry to a new value; what is done is kept."
-    )
+    way_on = "To see why, and to go on, set spec.retry to a new value; what is done is kept."
+    assert scene.status["message"] == f"The training Job failed: {words}. {way_on}"

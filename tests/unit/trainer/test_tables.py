@@ -191,6 +191,8 @@ JSON_FILES: dict[str, tuple[str, str, list[str]]] = {
     "objects in lines": ("a.json", f"{ONE}\n{TWO}\n", ["line 1", "needs format: JSONL"]),
     "objects over several lines": ("a.json", '{\n"text": "a"\n}\n{\n"text": "b"\n}\n', ["`jq -s .` makes of them"]),
     "rows under a key": ("a.json", f'{{"version": 1, "data": [{ONE}]}}', ["under its key 'data'", "`jq .data`"]),
+    "columns as pandas writes them": ("a.json", '{"text": {"0": "a"}, "label": {"0": "x"}}', ["orient='records'"]),
+    "columns as lists": ("a.json", '{"text": ["a"], "label": ["x"]}', ["one object of columns"]),
     "brackets without end": ("a.json", '[{"a":' + "[" * 200_000, ["too deep"]),
     "an array as lines": ("a.jsonl", f"[\n{ONE},\n{TWO}\n]\n", ["line 1", "set spec.dataset.train.format: JSON"]),
     "an array in one line": ("a.jsonl", f"[{ONE}, {TWO}]\n", ["set spec.dataset.train.format: JSON"]),

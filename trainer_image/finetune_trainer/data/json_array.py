@@ -66,14 +66,20 @@ def _no_array(scanner: "_Scanner", problems: Problems) -> BadData:
         return problems.fail(words)
     value = scanner.value()
     last_line, following = scanner.line, scanner.next_character()
-    key = next((name for name, inner in value.items() if isinstance(inner, list)), None)
-    if not following and key:
+    key = next((name for name, inner in value.items() if _has_rows(inner)), None)
+    if not following and value and all(isinstance(inner, list | dict) for inner in value.values()) and not key:
+        words = f"line {line}: one object of columns; expected {SHAPE}, as pandas writes with orient='records'"
+    elif not following and key:
         words = (
             f"line {line}: one object; expected {SHAPE}; the list under its key {key!r} is one: `jq .{key}` takes it"
         )
     elif following and last_line > line:
         words = f"line {line}: objects one after the other; expected {SHAPE}, which `jq -s .` makes of them"
     return problems.fail(words)
+
+
+def _has_rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 class _Scanner:

@@ -1,6 +1,7 @@
 """What the run computes on, and in which number format."""
 
 import gc
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,24 @@ from finetune_api.training import Precision
 from finetune_trainer.errors import NoAccelerator
 from finetune_trainer.log import say
 
+OUT_OF_MEMORY = (
+    "CUDA error: out of memory",
+    "CUDA out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+)
+BROKEN_DEVICE = (
+    "uncorrectable ECC error",
+    "unspecified launch failure",
+    "device(s) is/are busy or unavailable",
+    "GPU is lost",
+    "CUDA error: initialization error",
+    "CUDA error: unknown error",
+    "NCCL error",
+    "ncclUnhandledCudaError",
+    "ncclSystemError",
+)
 SPARE_BYTES = 2 * 2**30
 """Left free beside the weights of a model that answers: activations, and the logits of a batch."""
 
@@ -87,6 +106,22 @@ def has_gpu(block: str, gpus: int, resource_name: str, *, pretended: bool) -> bo
         f" or set {block}.gpus to 0 to compute on the CPU",
         f"{block}.gpus",
     )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether a GPU's memory was too small, by whatever name CUDA's libraries report it."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in OUT_OF_MEMORY)
+
+
+def device_failure(error: BaseException) -> NoAccelerator | None:
+    """Return what an error of the GPU itself stands for: another node, or another try, may do better; else None."""
+    words = " ".join(str(error).split())
+    if not isinstance(error, RuntimeError) or not any(known in words for known in BROKEN_DEVICE):
+        return None
+    return NoAccelerator(f"the GPU failed while it was used: {words[:300]}; see the node's kernel log (Xid)")
 
 
 def _fault() -> str | None:

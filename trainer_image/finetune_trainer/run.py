@@ -3,7 +3,6 @@
 import argparse
 import logging
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from finetune_api.handoff import (
 from finetune_trainer import log
 from finetune_trainer.batches import shrink_batches
 from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request
+from finetune_trainer.device import device_failure, is_out_of_memory
 from finetune_trainer.errors import OutOfMemory, Preempted, TrainerError
 from finetune_trainer.full_volume import full_volume, is_full
 from finetune_trainer.pipeline import Pipeline
@@ -99,9 +99,11 @@ class Attempt:
     def _known(self, error: BaseException) -> TrainerError | None:
         if isinstance(error, TrainerError):
             return error
-        torch = sys.modules.get("torch")
-        if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        if is_out_of_memory(error):
             return self._out_of_memory()
+        broken = device_failure(error)
+        if broken is not None:
+            return broken
         workspace = self.pipeline.workspace.folder if self.pipeline else self.settings.workspace
         scratch = Path(tempfile.gettempdir())
         return full_volume(error, workspace, scratch) if is_full(error, (workspace, scratch)) else None

@@ -7,6 +7,7 @@ import pytest
 from finetune_api.failures import EXIT_CODE_OF, FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_trainer import errors
+from finetune_trainer.device import device_failure, is_out_of_memory
 from finetune_trainer.termination import fit
 
 CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TrainerError)]
@@ -51,3 +52,23 @@ def test_the_report_fits_and_keeps_what_matters(message: str, figures: int):
 def test_a_report_that_fits_is_left_whole():
     report = _report("short", 5)
     assert TerminationReport.model_validate(json.loads(fit(report))) == report
+
+
+@pytest.mark.parametrize(
+    ("words", "memory", "device"),
+    [
+        ("CUDA error: out of memory\nCompile with `TORCH_USE_CUDA_DSA`", True, False),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", True, False),
+        ("CUDA error: uncorrectable ECC error encountered", False, True),
+        ("CUDA error: all CUDA-capable device(s) is/are busy or unavailable", False, True),
+        ("NCCL error in: ProcessGroupNCCL.cpp:268, unhandled system error", False, True),
+        ("CUDA error: device-side assert triggered", False, False),
+        ("mat1 and mat2 shapes cannot be multiplied", False, False),
+    ],
+)
+def test_what_cudas_libraries_say_is_told_apart(words: str, memory: bool, device: bool):
+    assert is_out_of_memory(RuntimeError(words)) is memory
+    found = device_failure(RuntimeError(words))
+    assert (found is not None) is device
+    assert found is None or found.failure_class is FailureClass.NO_ACCELERATOR
+    assert not is_out_of_memory(ValueError(words))

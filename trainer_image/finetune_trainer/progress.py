@@ -10,7 +10,7 @@ from finetune_trainer.log import say
 WARNINGS = 4
 WARNING_CHARACTERS = 300
 """The termination report has little room."""
-TOLD_ELSEWHERE = ("loss", "learning_rate", "epoch", "step_time", "num_tokens", "num_input_tokens_seen")
+TOLD_ELSEWHERE = ("step", "loss", "learning_rate", "epoch", "step_time", "num_tokens", "num_input_tokens_seen")
 RATES = ("_per_second", "_runtime", "_time")
 OWN_FIGURES = 32
 

@@ -13,6 +13,8 @@ BY_TOKENIZER = "the tokenizer's model_max_length"
 
 LONGEST_TOKENS = 1_048_576
 """Stands in where neither the spec nor the model nor its tokenizer states a limit; what is beyond states none."""
+UNLIMITED = int(1e30)
+"""What transformers writes for a tokenizer that knows no limit."""
 POSITION_TABLES = frozenset({"position_embeddings", "embed_positions", "wpe", "positions_embed"})
 """What the models call their tables of positions."""
 
@@ -57,7 +59,7 @@ def published_length(model: Any, tokenizer: Any, learnt: int) -> int:
     """
     stated = _stated(tokenizer.model_max_length)
     length = min([*_placed(model, None), *([max(stated, learnt)] if stated else [])], default=None)
-    return int(tokenizer.model_max_length) if length is None else length
+    return int(UNLIMITED if stated is None else stated) if length is None else length
 
 
 def _placed(model: Any, side: Side | None) -> set[int]:

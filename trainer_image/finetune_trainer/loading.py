@@ -39,11 +39,11 @@ class LoadPlan:
     quantization: Any = None
 
 
-def load_tokenizer(folder: Path, **options: Any) -> Any:
+def load_tokenizer(folder: Path, padding_side: str | None = "right", **options: Any) -> Any:
     """Load the tokenizer, with a token to pad with; what is too long loses its end, whatever the folder says.
 
-    `options` are its own settings that differ from the folder's. Raises BadSpec if the folder holds none that can be
-    loaded.
+    `padding_side` is where batches are filled up, None for the folder's own choice; `options` are other settings that
+    differ from the folder's. Raises BadSpec if it holds no tokenizer that can be loaded.
     """
     from transformers import AutoTokenizer
 
@@ -56,6 +56,7 @@ def load_tokenizer(folder: Path, **options: Any) -> Any:
     if tokenizer.truncation_side != "right":
         tokenizer.truncation_side = "right"
         say("model", "the folder's tokenizer cuts off the beginning of long texts; here, and published, it is the end")
+    tokenizer.padding_side = padding_side or tokenizer.padding_side
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token is None:

@@ -105,6 +105,15 @@ def test_a_tokenizer_that_would_cut_off_the_beginning_cuts_off_the_end(tmp_path:
     assert AutoTokenizer.from_pretrained(tmp_path / "out").truncation_side == "right"
 
 
+def test_batches_of_encoders_are_filled_up_at_the_end_and_a_decoders_published_side_is_its_own(tmp_path: Path):
+    make_encoder(tmp_path / "encoder")
+    make_decoder(tmp_path / "decoder")
+    for name in ("encoder", "decoder"):
+        change_json(tmp_path / name / "tokenizer_config.json", padding_side="left")
+    assert load_tokenizer(tmp_path / "encoder").padding_side == "right"
+    assert load_causal(tmp_path / "decoder", PLAN).tokenizer.padding_side == "left"
+
+
 @pytest.mark.parametrize("bos", [True, False])
 def test_prompts_do_not_end_with_the_end_token_that_a_tokenizer_adds(tmp_path: Path, bos: bool):
     folder = decoder_that_adds_ends(tmp_path / "model", bos)

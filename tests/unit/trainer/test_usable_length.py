@@ -78,7 +78,8 @@ def test_a_model_without_positions_takes_what_is_wished_whatever_its_tokenizer_s
     assert usable_length(model, SILENT).tokens == 1_048_576
     assert published_length(model, tokenizer, 48) == 48
     assert published_length(model, tokenizer, 8) == 16
-    assert published_length(model, SILENT, 48) == SILENT.model_max_length
+    for nothing in (None, -1, SILENT.model_max_length):
+        assert published_length(model, SimpleNamespace(model_max_length=nothing), 48) == int(1e30)
 
 
 @pytest.mark.parametrize("stated", [16, 64, -1, 0, None, int(1e30)])

@@ -22,7 +22,7 @@ def load_causal(folder: Path, plan: LoadPlan, chat_template: str | None = None) 
     """
     from transformers import AutoModelForCausalLM
 
-    tokenizer = open_ended(load_tokenizer(folder))
+    tokenizer = open_ended(load_tokenizer(folder, padding_side=None))
     tokenizer.chat_template = chat_template or tokenizer.chat_template
     model, fresh = load_model(AutoModelForCausalLM, folder, plan, tokenizer)
     architecture = (model.config.architectures or [type(model).__name__])[0]

@@ -15,6 +15,7 @@ import pytest
 
 from finetune_api.failures import ExitCode, FailureClass
 from finetune_api.handoff import Stage
+from tests.builders import merge
 from tests.e2e.trainer.tiny_data import chats, judged, pairs, reviews
 from tests.e2e.trainer.trainer_process import Site
 
@@ -131,6 +132,23 @@ def test_interruptions_change_nothing(site: Site, case: str, undisturbed: Callab
     assert resumed.report.progress
     assert (resumed.report.progress.resumed_from_step or 0) >= 40
     assert _result(site) == undisturbed(case)
+
+
+def test_settings_that_the_run_id_does_not_count_change_no_weights(site: Site, undisturbed: Callable[[str], Result]):
+    """An edit of these on a stored job trains nothing again, so the weights must not depend on them."""
+    case = "classification, LoRA"
+    settings = {
+        "training": {
+            "loggingIntervalSteps": 7,
+            "checkpointIntervalSteps": 13,
+            "evaluationIntervalSteps": None,
+            "gradientCheckpointing": True,
+        },
+        "dataset": {"truncationWarningShare": 1},
+        "evaluation": {"baseline": True, "batchSize": 3},
+    }
+    site.run(merge(_job(site, case), settings)).succeeded()
+    assert _result(site).weights == undisturbed(case).weights
 
 
 def test_a_torn_checkpoint_is_not_resumed_from(site: Site, undisturbed: Callable[[str], Result]):

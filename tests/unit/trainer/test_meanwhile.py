@@ -1,0 +1,23 @@
+"""Judging the model while it trains."""
+
+from types import SimpleNamespace
+
+import torch
+from transformers import TrainerControl, TrainerState
+
+from finetune_trainer.callbacks import EvaluateMeanwhile
+from finetune_trainer.preemption import Preemption
+from finetune_trainer.progress import ProgressBoard
+
+
+def test_what_a_training_draws_does_not_depend_on_how_often_it_is_judged():
+    def evaluate(_: object) -> dict[str, float]:
+        return {"loss": float(torch.rand(()))}
+
+    meanwhile = EvaluateMeanwhile(1, evaluate, ProgressBoard("run"), Preemption(lambda: None))
+    torch.manual_seed(1)
+    drawn = float(torch.rand(()))
+    torch.manual_seed(1)
+    model, state = SimpleNamespace(train=lambda: None), TrainerState(global_step=1, max_steps=2)
+    meanwhile.on_step_end(None, state, TrainerControl(), model=model)
+    assert float(torch.rand(())) == drawn

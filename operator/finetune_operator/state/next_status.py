@@ -169,6 +169,8 @@ def _milestones(
 def _ready(job: FineTuneJob, rollout: Rollout, published: str | None) -> str | None:
     if not job.spec.serving.enabled:
         return published
+    if rollout.ready and not job.spec.serving.replicas:
+        return "Serving is scaled to 0 replicas."
     return f"Run {rollout.run} is served." if rollout.ready else None
 
 

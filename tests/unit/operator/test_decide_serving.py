@@ -109,6 +109,7 @@ def test_serving_scaled_to_zero_is_ready() -> None:
     scene = Scene(serving={"enabled": True, "replicas": 0}).succeeds()
     scene.becomes_available(scene.one("Deployment")).act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Ready", "ScaledToZero")
+    assert ready_message(scene) == "Serving is scaled to 0 replicas."
 
 
 def test_disabled_serving_removes_deployment_and_service() -> None:

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.e2e
 
 
 def test_report_card_and_status_tell_what_became_of_the_rows(site: Site):
-    rows = [*reviews(), {"text": "word " * 200, "label": "good"}, {"text": "to be left out", "label": "none"}]
+    unread = {"text": "word " * 200, "label": "good", "context": "A column that nobody reads."}
+    rows = [*reviews(), unread, {"text": "to be left out", "label": "none"}]
     job = site.job(
         task="SequenceClassification",
         model={"source": "pvc://models/encoder"},
@@ -44,8 +45,10 @@ def test_report_card_and_status_tell_what_became_of_the_rows(site: Site):
         tokens["truncatedTokens"] / (tokens["tokens"] + tokens["truncatedTokens"]), abs=1e-5
     )
     assert process.report.progress
-    (warning,) = process.report.progress.warnings
-    assert "cut off, in 1 of" in warning
+    warnings = process.report.progress.warnings
+    assert warnings[0] == "spec.dataset.train: not read by this task, and so not learnt: context (1 rows)"
+    assert data["warnings"] == warnings[:1]
+    assert "cut off, in 1 of" in warnings[1]
     assert {"accuracy", "test_accuracy", "test_loss"} <= process.report.metrics.evaluation.keys()
     card = (site.published() / "README.md").read_text()
     for words in (f"of {len(rows)} rows read, 1 were filtered out", "1 rows cut off", "Results on the test rows"):
@@ -53,7 +56,7 @@ def test_report_card_and_status_tell_what_became_of_the_rows(site: Site):
     again = site.run({**job, "runId": "other", "training": {**job["training"], "learningRate": 1e-4}}).succeeded()
     assert "rows were encoded before" in again.output
     assert again.report.progress
-    assert again.report.progress.warnings == [warning]
+    assert again.report.progress.warnings == warnings
 
 
 @pytest.fixture

@@ -189,6 +189,12 @@ def test_an_answer_by_share_gpts_names_is_one_message(tmp_path: Path):
     assert _read(tmp_path, "jsonl", _jsonl([row] * 2), task="DPO")[0] == expected
 
 
+def test_the_prompt_of_a_pair_may_be_called_conversations(tmp_path: Path):
+    row = {"conversations": SHARE_GPT[:1], "chosen": SHARE_GPT[1], "rejected": {"from": "gpt", "value": "Oh well."}}
+    expected = {"prompt": [USER], "chosen": [REPLY], "rejected": [OTHER]}
+    assert _read(tmp_path, "jsonl", _jsonl([row] * 2), task="DPO")[0] == expected
+
+
 def test_judged_chats_stand_in_csv(tmp_path: Path):
     row = {"prompt": json.dumps([USER]), "completion": json.dumps([REPLY]), "label": "False"}
     expected = {"prompt": [USER], "completion": [REPLY], "label": False}
@@ -262,6 +268,23 @@ def test_calls_have_one_form(case: str, ending: str, tmp_path: Path):
     row = {"messages": [USER, {"role": "assistant", "content": None, "tool_calls": [given]}]}
     content = {"jsonl": _jsonl, "parquet": _parquet}[ending]([row] * 2)
     assert _read(tmp_path, ending, content, task="SFT")[0]["messages"][1]["tool_calls"] == [expected]
+
+
+def test_the_parameters_of_tools_may_be_text(tmp_path: Path):
+    tools = [
+        {**spec, "function": {**spec["function"], "parameters": json.dumps(spec["function"]["parameters"])}}
+        for spec in SPECS
+    ]
+    rows = [{**_calling(ADD), "tools": tools}] * 2
+    for ending, content in (("jsonl", _jsonl(rows)), ("parquet", _parquet(rows))):
+        assert _read(tmp_path, ending, content, task="SFT")[0] == _calling(ADD)
+
+
+def test_a_text_of_parquet_that_is_not_utf_8_is_refused_with_its_row(tmp_path: Path):
+    wrong = pyarrow.array([b"a", b"caf\xe9"]).view(pyarrow.string())
+    table = pyarrow.table({"text": wrong, "label": ["x", "y"]})
+    with pytest.raises(BadData, match=r"row 2, column 'text': holds a string that cannot be read"):
+        _read(tmp_path, "parquet", _parquet(table))
 
 
 def test_share_gpts_and_openais_older_calls_are_calls(tmp_path: Path):

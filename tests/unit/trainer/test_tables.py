@@ -69,6 +69,12 @@ WRONG_DIALECT: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         ["no column 'text'", "there are text,label"],
     ),
     "a blank before a name": ("a.csv", _lines(", "), {}, ["no column 'label'", "there are text, ' label'"]),
+    "a blank before a quotation mark": (
+        "a.csv",
+        'label,text\ngood, "warm, funny"\n',
+        {},
+        ["line 2: found 3 fields", "take out the blank before a quotation mark"],
+    ),
     "two columns without a name": ("a.csv", ",,text\n1,2,x\n", {}, ["column '' appears twice"]),
     "a value under no name": ("a.csv", _lines(last=",x").replace("label,x", "label,"), {}, ["line 2: found 3 fields"]),
     "quotes by backslash": ("a.csv", _lines() + '"a \\"fine\\" film",good\n', {}, ["line 6", 'written \\"', "double"]),

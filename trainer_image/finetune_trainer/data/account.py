@@ -24,6 +24,7 @@ def data_report(spec: DatasetSpec, data: DataRecord, tokens: TokenCounts | None)
         "trainRows": data.train_rows,
         "evaluationRows": data.evaluation_rows,
         "testRows": data.test_rows,
+        "warnings": list(data.warnings),
         "labels": list(data.labels),
         "labelCounts": data.label_counts,
         "tokens": _lengths(tokens) if tokens else None,

@@ -10,7 +10,7 @@ from finetune_trainer.log import say
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "messages": ("conversations", "conversation", "dialogue", "dialog", "chat"),
-    "prompt": ("instruction", "question", "query", "input"),
+    "prompt": ("instruction", "question", "query", "input", "conversations"),
     "completion": ("output", "response", "answer", "target"),
     "tools": ("functions",),
     "chosen": ("preferred", "chosen_response", "response_chosen"),

@@ -106,8 +106,11 @@ class _Table:
         )
 
     def _field_count_error(self, fields: list[str]) -> RowError:
-        other = likelier_delimiter(self._header_line, "".join(self._lines), self._dialect)
+        text = "".join(self._lines)
+        other = likelier_delimiter(self._header_line, text, self._dialect)
         hint = f"quote fields that hold {self._dialect.name}"
+        if f'{self._dialect.delimiter} "' in text:
+            hint = "take out the blank before a quotation mark that opens a field"
         if other:
             hint = (
                 f"or set {self._problems.block}.delimiter: {in_yaml(other)}, if fields are told apart by {NAMES[other]}"

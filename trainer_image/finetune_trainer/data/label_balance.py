@@ -39,7 +39,7 @@ def balance_warnings(labels: Labels, taught: dict[str, int], judged: dict[str, d
             warnings.append(
                 f"spec.dataset.{part}: no row has {_named(unjudged)}; the figures do not tell how well that is learnt"
             )
-    if UNLABELLED in expected and all(label.lstrip("-").isdigit() for label in expected):
+    if UNLABELLED in expected:
         warnings.append(
             f"spec.dataset.train: {UNLABELLED} is learnt as a label, in {taught.get(UNLABELLED, 0)} rows; if it means"
             f" that a row has none, leave these out by spec.dataset.filter: operator NotIn, values ['{UNLABELLED}']"

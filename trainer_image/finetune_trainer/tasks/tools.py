@@ -20,7 +20,7 @@ def checked_tools(value: Any, column: str) -> Tools | None:
         return None
     if not isinstance(tools, list) or not all(_named_function(tool) for tool in tools):
         raise RowError(column, show(tools), TOOLS_SHAPE)
-    return [_schema(tool) for tool in tools]
+    return [_schema({**tool, "function": _with_read_parameters(tool["function"], column)}) for tool in tools]
 
 
 def checked_calls(value: Any, where: str, column: str) -> list[dict[str, Any]]:
@@ -71,6 +71,11 @@ def _wrapped(entries: Any, told_by: tuple[str, ...], column: str, shape: str) ->
         else entry
         for entry in read
     ]
+
+
+def _with_read_parameters(function: dict[str, Any], column: str) -> dict[str, Any]:
+    parameters = function.get("parameters")
+    return {**function, "parameters": parsed(parameters, column, TOOLS_SHAPE)} if parameters else function
 
 
 def _schema(value: Any) -> Any:

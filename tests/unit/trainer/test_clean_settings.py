@@ -1,15 +1,19 @@
 """What a base model's authors set for their own purpose does not act on, or hinder, a model that is tuned from it."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.loading import Loaded, load_tokenizer
+from finetune_trainer.serving.encoder_decoder import EncoderDecoder
 from finetune_trainer.serving.language import LanguageModel
 from finetune_trainer.serving.loading import load_model
+from finetune_trainer.serving.sampling import Sampling
 from finetune_trainer.tasks import recipe_for
 from finetune_trainer.tasks.encoder_decoder import load_encoder_decoder
 from finetune_trainer.tasks.generation import complete
@@ -51,6 +55,26 @@ def test_the_specs_search_is_published_and_contradictions_are_found_at_once(tmp_
     assert (published["no_repeat_ngram_size"], published["max_new_tokens"]) == (3, 9)
     with pytest.raises(BadSpec, match="length_penalty"):
         recipe_for(request_of("Seq2Seq", seq2Seq={"lengthPenalty": 0.5})).load(tmp_path, PLAN, ())
+
+
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_the_server_writes_by_the_specs_search_and_as_long(tmp_path: Path, temperature: int):
+    make_encoder_decoder(tmp_path)
+    search = {"numBeams": 3, "minNewTokens": 20, "lengthPenalty": 0.5, "noRepeatNgramSize": 2, "maxNewTokens": 100}
+    loaded = recipe_for(request_of("Seq2Seq", seq2Seq=search)).load(tmp_path, PLAN, ())
+    for part in (loaded.model, loaded.tokenizer):
+        part.save_pretrained(tmp_path / "out")
+    served = load_model(tmp_path / "out")
+    assert isinstance(served, EncoderDecoder)
+    ids = served.encode_prompt("a warm film")
+    room = served.room(len(ids), 500, "prompt")
+    assert (room, loaded.tokenizer.model_max_length) == (100, 64)
+    text: list[str] = []
+    outcome = served.generate(ids, Sampling(room, temperature, seed=1), text.append, threading.Event())
+    assert outcome.completion_tokens >= 20
+    if temperature == 0:
+        [wanted] = loaded.model.generate(torch.tensor([ids])).tolist()
+        assert "".join(text) == loaded.tokenizer.decode(wanted, skip_special_tokens=True)
 
 
 def test_tokens_of_the_vocabulary_stay(tmp_path: Path):

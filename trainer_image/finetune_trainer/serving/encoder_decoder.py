@@ -27,7 +27,8 @@ class EncoderDecoder(LanguageModel):
         published = model.generation_config
         super().__init__(model, tokenizer)
         self.context_tokens = usable_length(model, tokenizer, side="encoder").tokens
-        self._longest_text = usable_length(model, tokenizer, side="decoder").tokens
+        longest = usable_length(model, tokenizer, side="decoder").tokens
+        self._longest_text = max(longest, published.max_new_tokens or 0)
         published.eos_token_id, published.pad_token_id = self._end_ids, tokenizer.pad_token_id
         model.generation_config = published
         self._beams = published.num_beams or 1

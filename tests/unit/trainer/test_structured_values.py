@@ -195,6 +195,12 @@ def test_the_prompt_of_a_pair_may_be_called_conversations(tmp_path: Path):
     assert _read(tmp_path, "jsonl", _jsonl([row] * 2), task="DPO")[0] == expected
 
 
+def test_a_pair_by_openais_names_is_one(tmp_path: Path):
+    row = {"input": {"messages": [USER], "tools": []}, "preferred_output": [REPLY], "non_preferred_output": [OTHER]}
+    expected = {"prompt": [USER], "chosen": [REPLY], "rejected": [OTHER]}
+    assert _read(tmp_path, "jsonl", _jsonl([row] * 2), task="DPO")[0] == expected
+
+
 def test_judged_chats_stand_in_csv(tmp_path: Path):
     row = {"prompt": json.dumps([USER]), "completion": json.dumps([REPLY]), "label": "False"}
     expected = {"prompt": [USER], "completion": [REPLY], "label": False}

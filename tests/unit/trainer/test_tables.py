@@ -75,6 +75,18 @@ WRONG_DIALECT: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
         {},
         ["line 2: found 3 fields", "take out the blank before a quotation mark"],
     ),
+    "single quotation marks": (
+        "a.csv",
+        _lines() + "'fine, warm',good\n",
+        {},
+        ["by double quotation marks, not by single"],
+    ),
+    "a value in a column without a name": (
+        "a.csv",
+        _lines(last=",").replace("a dull film,bad,", "a dull film,bad,x"),
+        {},
+        ["line 3: found 3 fields", "name the columns at the end of the header"],
+    ),
     "two columns without a name": ("a.csv", ",,text\n1,2,x\n", {}, ["column '' appears twice"]),
     "a value under no name": ("a.csv", _lines(last=",x").replace("label,x", "label,"), {}, ["line 2: found 3 fields"]),
     "quotes by backslash": ("a.csv", _lines() + '"a \\"fine\\" film",good\n', {}, ["line 6", 'written \\"', "double"]),
@@ -138,7 +150,7 @@ def test_a_dialect_is_for_tables_only(field: str, tmp_path: Path):
 
 
 def test_a_header_that_stands_again_is_no_row(tmp_path: Path):
-    write(tmp_path, "train.csv", _lines() + _lines())
+    write(tmp_path, "train.csv", _lines() + "\ufeff" + _lines())
     record, _ = prepare(tmp_path, **_train())
     assert record.train_rows + record.evaluation_rows == 2 * len(FILMS)
     assert record.labels == ("bad", "good")
@@ -160,6 +172,8 @@ ENCODINGS: dict[str, tuple[str, bytes, list[str]]] = {
         (_lines() + "一部好电影,good\n").encode("gb18030"),
         ["line 6: byte 0x", "that it was written in"],
     ),
+    "Mac Roman": ("a.csv", (_lines() + "café,good\n").encode("mac_roman"), ["that it was written in"]),
+    "Cyrillic": ("a.csv", (_lines() + "хороший,good\n").encode("cp1251"), ["that it was written in"]),
     "a character that is cut": (
         "a.csv",
         (_lines() + "ein schöner, größer Film,").encode() + "süß".encode()[:-1] + b"\n",

@@ -48,9 +48,11 @@ def is_chat(value: Any) -> bool:
 
 
 def _loaded(value: Any, column: str) -> Any:
-    """Return what a text holds if it begins like a chat; a single message becomes a list."""
+    """Return what a text holds if it begins like a chat; a single message becomes a list, OpenAI's {messages} too."""
     if looks_structured(value) and BEGINNING.match(value) and ROLE_KEY.search(value):
         value = parsed(value, column, SHAPE)
+    if isinstance(value, dict) and is_chat(value.get("messages")):
+        return value["messages"]
     return [value] if _is_message(value) else value
 
 

@@ -31,6 +31,7 @@ class _Table:
         self._lines: list[str] = []
         self._header: list[str] = []
         self._header_line = ""
+        self._unnamed = 0
         self._headers_again: list[int] = []
         self._swallowing: list[tuple[int, int]] = []
 
@@ -88,6 +89,7 @@ class _Table:
             raise self._wrong_delimiter(line, other)
         while len(fields) > 1 and not fields[-1].strip():
             fields = fields[:-1]
+            self._unnamed += 1
         repeated = sorted({name for name in fields if fields.count(name) > 1})
         if repeated:
             raise self._problems.fail(f"line {line}: column {repeated[0]!r} appears twice; rename one of them")
@@ -109,8 +111,12 @@ class _Table:
         text = "".join(self._lines)
         other = likelier_delimiter(self._header_line, text, self._dialect)
         hint = f"quote fields that hold {self._dialect.name}"
-        if f'{self._dialect.delimiter} "' in text:
+        if self._unnamed and len(fields) <= len(self._header) + self._unnamed:
+            hint = "name the columns at the end of the header, or empty them"
+        elif f'{self._dialect.delimiter} "' in text:
             hint = "take out the blank before a quotation mark that opens a field"
+        elif text.startswith("'") or f"{self._dialect.delimiter}'" in text:
+            hint = f"{hint}, by double quotation marks, not by single ones"
         if other:
             hint = (
                 f"or set {self._problems.block}.delimiter: {in_yaml(other)}, if fields are told apart by {NAMES[other]}"

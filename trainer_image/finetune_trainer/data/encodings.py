@@ -6,7 +6,8 @@ from finetune_api.data_files import DataFormat
 
 HEAD_BYTES = 1 << 12
 UTF_16 = "UTF-16 (as Excel's 'Unicode text' is)"
-UNDEFINED_IN_1252 = b"\x81\x8d\x8f\x90\x9d"
+USUAL_IN_1252 = {0x80, 0x85, 0x8C, *range(0x91, 0x98), 0x99, 0x9C, *range(0xA0, 0x100)}
+"""Euro, quotation marks, dashes, œ, and what Latin-1 has; the others are hardly ever met but in other encodings."""
 SIGNATURES = (
     (b"\xff\xfe\x00\x00", "UTF-32", "convert it, with `iconv -f UTF-32 -t UTF-8` say"),
     (b"\xff\xfe", UTF_16, "convert it, with `iconv -f UTF-16 -t UTF-8` say"),
@@ -52,9 +53,9 @@ def advice(content: bytes) -> str:
         return "the rest of the line is, so this character is damaged or cut off; mend or remove it"
     runs = re.findall(rb"[\x80-\xff]+", content)
     alone = sum(len(run) == 1 for run in runs) >= len(runs) / 2
-    if alone and not any(byte in UNDEFINED_IN_1252 for run in runs for byte in run):
+    if alone and all(byte in USUAL_IN_1252 for run in runs for byte in run):
         return "it looks like Latin-1 or Windows-1252; convert the file, with `iconv -f WINDOWS-1252 -t UTF-8` say"
-    return "convert the file from the encoding that it was written in, with `iconv -f GB18030 -t UTF-8` say"
+    return "convert the file from the encoding that it was written in, with `iconv -f ENCODING -t UTF-8`"
 
 
 def _utf_16_order(head: bytes) -> str | None:

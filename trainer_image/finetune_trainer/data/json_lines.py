@@ -20,7 +20,7 @@ def read_jsonl(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
     found_any = False
     for line, content in enumerate(raw_lines(stream), 1):
         try:
-            text = content.decode("utf-8-sig" if line == 1 else "utf-8").strip()
+            text = content.decode("utf-8-sig").strip()
             value = json.loads(text) if text else None
         except UnicodeDecodeError as error:
             problems.add(line, RowError(None, f"{wrong_byte(error)}, which is not UTF-8", f"UTF-8; {advice(content)}"))

@@ -25,13 +25,16 @@ def read_document(stream: BinaryIO, problems: Problems) -> Iterator[RawRow]:
 
 
 def decoded_lines(stream: BinaryIO, problems: Problems) -> Iterator[str]:
-    """Yield the lines of a file in UTF-8. Raises BadData for one that is not."""
+    """Yield the lines of a file in UTF-8, without the marks of it that files have at their beginnings.
+
+    Raises BadData for a line that is not UTF-8.
+    """
     for line, content in enumerate(raw_lines(stream), 1):
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             raise problems.fail(f"line {line}: {wrong_byte(error)} is not UTF-8; {advice(content)}") from error
-        yield text.removeprefix(BYTE_ORDER_MARK) if line == 1 else text
+        yield text.removeprefix(BYTE_ORDER_MARK)
 
 
 def raw_lines(stream: BinaryIO) -> Iterator[bytes]:

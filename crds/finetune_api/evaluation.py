@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from finetune_api.metrics import MetricSpec
 from finetune_api.schema import ApiModel
 
 Prompt = Annotated[str, Field(min_length=1, max_length=4096)]
@@ -21,3 +22,11 @@ class EvaluationSpec(ApiModel):
         " Default: 3 held-out prompts.",
     )
     max_new_tokens: int = Field(64, ge=1, le=4096, description="Longest sample completion, in tokens.")
+    metrics: list[MetricSpec] | None = Field(
+        None,
+        min_length=1,
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        description="Metrics of your own, in the format of the library evaluate, where the operator's settings allow"
+        " code of a job's own; beside the task's own figures.",
+    )

@@ -101,7 +101,23 @@ class TrainingInputs(ApiModel):
         }
 
     @property
-    def code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
-        """The user's own code that the training pod runs, by name (a file name): the field that names it, and where."""
+    def training_code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
+        """The user's own code that the run is trained by, as in `code`."""
         block = f"spec.{self.task.block}"
         return {name: (f"{block}.{field}", place) for name, (field, place) in self.options.code().items()}
+
+    @property
+    def code(self) -> dict[str, tuple[str, ConfigMapKeyRef]]:
+        """The user's own code in ConfigMaps, by name (a file name): the field that names it, and where."""
+        metrics = {
+            metric.code_name: (metric.code_field, metric.config_map_key_ref)
+            for metric in self.evaluation.metrics or ()
+            if metric.config_map_key_ref
+        }
+        return {**self.training_code, **metrics}
+
+    @property
+    def code_fields(self) -> list[str]:
+        """The fields that name code of the user's own, wherever it lies."""
+        metrics = [metric.code_field for metric in self.evaluation.metrics or ()]
+        return [*(field for field, _ in self.training_code.values()), *metrics]

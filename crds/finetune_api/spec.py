@@ -21,6 +21,7 @@ class FineTuneJobSpec(TrainingInputs):
     rules = (
         *TrainingInputs.rules,
         only_for_tasks([task for task in Task if OPTIONS[task].writes_text], "evaluation.samplePrompts"),
+        only_for_tasks([task for task in Task if OPTIONS[task].takes_metrics], "evaluation.metrics"),
         Rule(
             f"!self.training.packing || self.task in {PACKING}",
             f"is only for tasks {' and '.join(PACKING)}; remove it",

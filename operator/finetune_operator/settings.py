@@ -45,7 +45,7 @@ OPTIONS = (
     Option("lease-name", "finetune-operator", "Lease of the leader election"),
     Option("lease-namespace", "", "namespace of that Lease (default: the pod's own, else default)"),
     Option("identity", "", "name of this replica in the Lease and in Events (default: the host's name)"),
-    Option("custom-code", "off", "let jobs run reward functions of their own, from ConfigMaps", ("on", "off")),
+    Option("custom-code", "off", "let jobs run reward functions and metrics of their own", ("on", "off")),
     Option("defaults", "", "JSON with what jobs get that do not say otherwise: pods, compute, serving, storage"),
     Option("context", "", "context of the kubeconfig, outside of a cluster"),
     Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),

@@ -92,6 +92,9 @@ def prepare_environment(request: RunRequest) -> int:
     scratch = os.environ.get("TMPDIR", "/tmp")  # noqa: S108
     defaults = {
         "HF_HOME": f"{scratch}/huggingface",
+        # Where evaluate copies metrics to; those that are not in the workspace it would fetch from the Hub.
+        "HF_MODULES_CACHE": f"{scratch}/modules",
+        "HF_EVALUATE_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         # Its chunk cache would fill the scratch volume with a second copy of the model.

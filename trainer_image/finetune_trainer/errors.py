@@ -2,7 +2,8 @@
 
 TrainerError
 ├── BadSpec        the resource asks for something that cannot be done
-│   └── UnfitTemplate  … by the model's chat template
+│   ├── UnfitTemplate  … by the model's chat template
+│   └── BadMetric      … or a metric of the user's own fails
 ├── BadData        a data file or row is not what the task needs
 │   └── RefusedRow     … or not what the model takes
 ├── MissingInput   a model, file, bucket or claim is not there
@@ -52,6 +53,10 @@ class BadSpec(TrainerError):
 
 class UnfitTemplate(BadSpec):
     """A chat template that leaves out what a row has or what is asked of it; who knows the row's place names it."""
+
+
+class BadMetric(BadSpec):
+    """A metric of the user's own that fails; its code is taken anew by the next launch."""
 
 
 class BadData(TrainerError):

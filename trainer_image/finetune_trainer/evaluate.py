@@ -8,6 +8,7 @@ from finetune_trainer.data.rows import load_rows
 from finetune_trainer.device import Device
 from finetune_trainer.loading import LoadPlan
 from finetune_trainer.log import say
+from finetune_trainer.own_metrics import OwnMetrics
 from finetune_trainer.records import DataRecord, EvaluateRecord, Evaluation, ModelRecord, TrainRecord
 from finetune_trainer.refusals import HeldRows
 from finetune_trainer.tasks import Recipe
@@ -52,6 +53,7 @@ class Judge:
             self.request.training.max_length,
             samples=test_file is None,
             models=self.workspace.model_folders(model),
+            own_metrics=OwnMetrics(self.request.evaluation.metrics or (), self.workspace.metrics),
         )
         with held.named(self.recipe, loaded, plan.max_length):
             evaluation = self.recipe.evaluate(loaded, list(stored), plan)

@@ -9,6 +9,8 @@ from finetune_trainer.records import ModelRecord, TrainRecord
 from finetune_trainer.workspace import Workspace
 
 BASELINE = "Baseline"
+METRICS = "Metrics"
+"""Marker that holds the digests of the job's own metrics."""
 JUDGED_AS = "JudgedAs"
 """Marker that holds the spec.evaluation by which the run's models are, or are being, judged."""
 
@@ -29,10 +31,16 @@ def forget_other_judgements(request: RunRequest, workspace: Workspace) -> None:
     if workspace.read_marker(JUDGED_AS, dict[str, Any]) == wanted:
         return
     published = workspace.has_marker(Stage.PUSH)
-    for marker in (BASELINE, Stage.EVALUATE, *(() if published else (Stage.EXPORT,))):
+    for marker in (METRICS, BASELINE, Stage.EVALUATE, *(() if published else (Stage.EXPORT,))):
         if workspace.remove_marker(marker):
             say("evaluate", f"{marker.lower()}: to be done again, since spec.evaluation has changed")
     workspace.write_marker(JUDGED_AS, wanted)
+
+
+def forget_failed_metrics(workspace: Workspace) -> None:
+    """Let the next launch take the metrics' code anew, and judge the base model by that, too."""
+    for marker in (METRICS, BASELINE):
+        workspace.remove_marker(marker)
 
 
 def misses_models(model: ModelRecord, workspace: Workspace) -> bool:

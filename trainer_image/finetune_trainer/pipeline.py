@@ -15,12 +15,20 @@ from finetune_trainer.code import keep_code
 from finetune_trainer.config import Settings, prepare_environment, pretends_gpus, spec_source
 from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.device import Device, choose_device
-from finetune_trainer.errors import CorruptArtifact
+from finetune_trainer.errors import BadMetric, CorruptArtifact
 from finetune_trainer.evaluate import Judge
 from finetune_trainer.export import export
-from finetune_trainer.judging import BASELINE, forget_other_judgements, misses_models
+from finetune_trainer.judging import (
+    BASELINE,
+    METRICS,
+    forget_failed_metrics,
+    forget_other_judgements,
+    misses_models,
+)
 from finetune_trainer.log import say, silence_transformers
+from finetune_trainer.metric_code import keep_metrics
 from finetune_trainer.model import fetch_model
+from finetune_trainer.own_metrics import OwnMetrics
 from finetune_trainer.patience import Patience
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard, duration
@@ -71,9 +79,10 @@ class Pipeline:
         self._probe()
         data = self._data()
         model = self._model()
+        metric_code = self._metric_code()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
         train = self._train(data, model)
-        evaluate = self._evaluate(data, model, train, baseline)
+        evaluate = self._evaluate(data, model, train, baseline, metric_code)
         exported = self._export(Results(data, model, train, evaluate))
         pushed = self._push(exported, model)
         self._finish(evaluate)
@@ -136,7 +145,7 @@ class Pipeline:
         return record
 
     def _fetch_model(self) -> ModelRecord:
-        code = keep_code(self.request.code, self.settings.code, self.workspace.code)
+        code = keep_code(self.request.training_code, self.settings.code, self.workspace.code)
         return replace(self._fetch_models(None), code=code)
 
     def _fetch_models(self, revision: str | None) -> ModelRecord:
@@ -170,8 +179,30 @@ class Pipeline:
                 field,
             ) from error
 
+    def _metric_code(self) -> dict[str, str]:
+        """Take the code of the job's own metrics, and load it, so that it fails before the training if at all."""
+        metrics = self.request.evaluation.metrics or []
+
+        def work() -> dict[str, str]:
+            prepare_environment(self.request)
+            digests = keep_metrics(metrics, self.settings, self.workspace.metrics)
+            OwnMetrics(metrics, self.workspace.metrics)
+            return digests
+
+        return self._stage(Stage.MODEL, dict[str, str], work, METRICS) if metrics else {}
+
+    def _judged(self, work: Callable[[], Record]) -> Record:
+        try:
+            return work()
+        except BadMetric:
+            forget_failed_metrics(self.workspace)
+            raise
+
     def _baseline(self, data: DataRecord, model: ModelRecord) -> Evaluation:
-        baseline = self._stage(Stage.MODEL, Evaluation, lambda: self._judge().evaluate_base(data, model), BASELINE)
+        def work() -> Evaluation:
+            return self._judged(lambda: self._judge().evaluate_base(data, model))
+
+        baseline = self._stage(Stage.MODEL, Evaluation, work, BASELINE)
         self.board.add_metrics(baseline=baseline.metrics)
         return baseline
 
@@ -200,11 +231,18 @@ class Pipeline:
         return Judge(self.request, self.recipe, self._device, self.batches, self.workspace)
 
     def _evaluate(
-        self, data: DataRecord, model: ModelRecord, train: TrainRecord, baseline: Evaluation | None
+        self,
+        data: DataRecord,
+        model: ModelRecord,
+        train: TrainRecord,
+        baseline: Evaluation | None,
+        metric_code: dict[str, str],
     ) -> EvaluateRecord:
-        record = self._stage(
-            Stage.EVALUATE, EvaluateRecord, lambda: self._judge().evaluate_tuned(data, model, train, baseline)
-        )
+        def work() -> EvaluateRecord:
+            judged = self._judged(lambda: self._judge().evaluate_tuned(data, model, train, baseline))
+            return replace(judged, metric_code=metric_code)
+
+        record = self._stage(Stage.EVALUATE, EvaluateRecord, work)
         self.board.add_metrics(evaluation=record.metrics)
         return record
 

@@ -154,12 +154,14 @@ class TrainRecord:
 class EvaluateRecord:
     """Tuned and base model side by side; no baseline if the spec asks for none.
 
-    `test` is the tuned model on the test rows, if the spec names any.
+    `test` is the tuned model on the test rows, if the spec names any; `metric_code` the digests of the user's own
+    metrics, by name.
     """
 
     tuned: Evaluation
     baseline: Evaluation | None
     test: Evaluation | None = None
+    metric_code: dict[str, str] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -42,6 +42,7 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "metrics": train.metrics,
         },
         "merge": _merge(train.merge) if train.merge else None,
+        "metricCode": evaluate.metric_code,
         "evaluation": _as_data(evaluate.tuned),
         "baseline": _as_data(evaluate.baseline) if evaluate.baseline else None,
         "test": _as_data(evaluate.test) if evaluate.test else None,

@@ -74,6 +74,11 @@ class Workspace:
         return self.folder / "code"
 
     @property
+    def metrics(self) -> Path:
+        """The job's own metrics as they were when judging began: one folder for each."""
+        return self.folder / "metrics"
+
+    @property
     def checkpoints(self) -> Path:
         """One folder for each checkpoint, `checkpoint-<step>`."""
         return self.folder / "checkpoints"
@@ -109,7 +114,7 @@ class Workspace:
         return self.folder / "report.json"
 
     def model_folders(self, model: ModelRecord) -> dict[str, Path]:
-        """Return where models and code of the job lie, by their names in `RunRequest.models` and `RunRequest.code`."""
+        """Return where models and code lie, by their names in `RunRequest.models` and `RunRequest.training_code`."""
         folders = {name: self.path(path) for name, path in model.others.items()}
         return {"model": self.path(model.folder), **folders, **{name: self.code / name for name in model.code}}
 

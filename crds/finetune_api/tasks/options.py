@@ -11,14 +11,15 @@ class TaskOptions(ApiModel):
     """Base of a task's options.
 
     `main_metric` is the one that the status shows as the score. `writes_text`: the model completes sample prompts;
-    `may_pack`: several rows may share a sequence. `learning_rate` and `epochs` are what a training has that names none;
-    with adapters, `adapter_learning_rate`, which is ten times the other ("LoRA Without Regret", Schulman et al. 2025)
-    where a task's own source does not say more.
+    `may_pack`: several rows may share a sequence; `takes_metrics`: metrics of the user's own can be computed.
+    `learning_rate` and `epochs` are what a training has that names none; with adapters, `adapter_learning_rate`, which
+    is ten times the other ("LoRA Without Regret", Schulman et al. 2025) where a task's own source does not say more.
     """
 
     main_metric: ClassVar[str] = "loss"
     writes_text: ClassVar[bool] = False
     may_pack: ClassVar[bool] = False
+    takes_metrics: ClassVar[bool] = False
     learning_rate: ClassVar[float]
     adapter_learning_rate: ClassVar[float]
     epochs: ClassVar[float]

@@ -12,6 +12,7 @@ class Seq2SeqOptions(TaskOptions):
     """Options of task Seq2Seq (an encoder-decoder learns to write one text from another)."""
 
     main_metric: ClassVar[str] = "rougeL"
+    takes_metrics: ClassVar[bool] = True
     writes_text: ClassVar[bool] = True
     # transformers' page on T5 and, for adapters, PEFT's guide to sequence to sequence.
     learning_rate: ClassVar[float] = 1e-4

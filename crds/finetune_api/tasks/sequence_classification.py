@@ -61,6 +61,7 @@ class SequenceClassificationOptions(TaskOptions):
     """Options of task SequenceClassification."""
 
     main_metric: ClassVar[str] = "accuracy"
+    takes_metrics: ClassVar[bool] = True
     # BERT (Devlin et al. 2019, A.3) and, for adapters, LoRA's RoBERTa (Hu et al. 2021, table 9).
     learning_rate: ClassVar[float] = 5e-5
     adapter_learning_rate: ClassVar[float] = 5e-4

@@ -13,6 +13,7 @@ class TokenClassificationOptions(TaskOptions):
     """Options of task TokenClassification (named entities: a tag for each word, B-TYPE, I-TYPE or O)."""
 
     main_metric: ClassVar[str] = "f1"
+    takes_metrics: ClassVar[bool] = True
     # As SequenceClassification.
     learning_rate: ClassVar[float] = 5e-5
     adapter_learning_rate: ClassVar[float] = 5e-4

@@ -36,7 +36,8 @@ def secrets(job: FineTuneJob) -> list[MountedSecret]:
 
 def claims(job: FineTuneJob) -> dict[str, bool]:
     """Return the claims that pvc:// URIs name, and whether each is written to."""
-    inputs = [*_model_uris(job), *job.spec.dataset.uris]
+    metrics = [metric.source for metric in job.spec.evaluation.metrics or () if metric.source]
+    inputs = [*_model_uris(job), *job.spec.dataset.uris, *metrics]
     found: dict[str, bool] = {}
     for uri, written in (*((uri, False) for uri in inputs), (job.spec.output.destination, True)):
         source = parse_source(uri)

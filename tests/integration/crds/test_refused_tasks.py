@@ -213,10 +213,71 @@ CLASSIFICATION = [
     ),
 ]
 
+METRIC: dict[str, Any] = {"name": "toxicity", "source": "pvc://tools/metrics/toxicity"}
+METRICS = [
+    (
+        {"task": "SFT", "evaluation": {"metrics": [METRIC]}},
+        "spec.evaluation.metrics: Forbidden: is only for task SequenceClassification, TokenClassification or Seq2Seq;"
+        " remove it or set spec.task: SequenceClassification, TokenClassification or Seq2Seq",
+    ),
+    (
+        {"evaluation": {"metrics": [{"name": "toxicity"}]}},
+        "spec.evaluation.metrics[0]: Invalid value: set exactly one of configMapKeyRef and source",
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, **PYTHON}]}},
+        "spec.evaluation.metrics[0]: Invalid value: set exactly one of configMapKeyRef and source",
+    ),
+    (
+        {"evaluation": {"metrics": [METRIC, METRIC]}},
+        'spec.evaluation.metrics[1]: Duplicate value: {"name":"toxicity"}',
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, "name": "Toxic-ity"}]}},
+        'spec.evaluation.metrics[0].name: Invalid value: "Toxic-ity": spec.evaluation.metrics[0].name in body should'
+        " match '^[a-z][a-z0-9_]*$'",
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, "name": "test_f1"}]}},
+        "spec.evaluation.metrics[0].name: Invalid value: must not begin with test_, as the figures of the test rows do;"
+        " choose another name",
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, "source": "hf://evaluate-metric/f1"}]}},
+        "spec.evaluation.metrics[0].source: Invalid value: must be s3://bucket/path or pvc://claim/path; found"
+        " hf://evaluate-metric/f1",
+    ),
+    *(
+        (
+            {"evaluation": {"metrics": [{**METRIC, "source": source}]}},
+            "spec.evaluation.metrics[0].source: Invalid value: must end with the name of a folder (letters, digits,"
+            " '-' and '_'), which holds a script of that name",
+        )
+        for source in ("pvc://tools", "s3://bucket/metrics/toxicity.py")
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, "arguments": {"predictions": "x"}}]}},
+        "spec.evaluation.metrics[0].arguments: Invalid value: must be names of arguments in Python, other than"
+        " predictions and references, which are given in any case",
+    ),
+    (
+        {"evaluation": {"metrics": [{**METRIC, "arguments": {"beta": 0.5}}]}},
+        'spec.evaluation.metrics[0].arguments.beta: Invalid value: "number": spec.evaluation.metrics[0].arguments.beta'
+        ' in body must be of type string: "number"',
+    ),
+]
+
+
+def test_metrics_that_are_whole_are_taken(jobs: Jobs):
+    metrics = [{**METRIC, "arguments": {"beta": "0.5"}}, {"name": "polite", **PYTHON, "configName": "multilabel"}]
+    for task in ("SequenceClassification", "TokenClassification", "Seq2Seq"):
+        taken = jobs.dry_run(finetune_job(namespace=NAMESPACE, task=task, evaluation={"metrics": metrics}))
+        assert taken["spec"]["evaluation"]["metrics"] == metrics
+
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [*TASK_AND_TUNING, *LANGUAGE_MODELS, *CLASSIFICATION, *PREFERENCES, *REWARDS],
+    [*TASK_AND_TUNING, *LANGUAGE_MODELS, *CLASSIFICATION, *PREFERENCES, *REWARDS, *METRICS],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
 )
 def test_the_one_complaint_names_field_and_remedy(jobs: Jobs, change: dict[str, Any], message: str):

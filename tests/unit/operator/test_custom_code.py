@@ -25,6 +25,16 @@ CODE = {
 }
 
 
+METRIC = {
+    "evaluation": {
+        "metrics": [
+            {"name": "toxicity", "source": "pvc://tools/metrics/toxicity"},
+            {"name": "polite", "configMapKeyRef": {"name": "metrics", "key": "polite.py"}},
+        ]
+    }
+}
+
+
 class Allowing(Scene):
     """The operator allows code."""
 
@@ -40,6 +50,39 @@ def test_code_that_is_not_allowed_starts_nothing_and_says_whom_to_ask() -> None:
     assert "--custom-code on" in scene.status["message"]
     assert scene.condition(ConditionType.STALLED) == "True"
     assert is_idle(scene.decide())
+
+
+def test_metrics_are_code_wherever_they_lie() -> None:
+    for metric in METRIC["evaluation"]["metrics"]:
+        scene = Scene(evaluation={"metrics": [metric]})
+        assert kinds(scene.act()) == []
+        assert scene.status["reason"] == "CodeNotAllowed"
+        assert scene.status["message"].startswith(f"spec.evaluation.metrics[{metric['name']}]")
+
+
+def test_a_published_run_is_not_judged_again_by_metrics_that_are_not_allowed() -> None:
+    scene = Scene(serving={"enabled": True}).succeeds()
+    scene.becomes_available(scene.one("Deployment")).act()
+    scene.edit(**METRIC).act()
+    assert kinds(scene.garbage_collect().act()) == []
+    assert scene.status["reason"] == "CodeNotAllowed"
+    assert scene.condition(ConditionType.PUBLISHED) == "True"
+    assert scene.one("Deployment")
+
+
+def test_the_pod_gets_the_metrics_that_are_allowed() -> None:
+    scene = Allowing(**METRIC)
+    scene.act()
+    spec = scene.training_job["spec"]["template"]["spec"]
+    volumes = {volume["name"]: volume for volume in spec["volumes"]}
+    item = {"key": "polite.py", "path": "metric-polite"}
+    assert volumes["code"]["projected"] == {"sources": [{"configMap": {"name": "metrics", "items": [item]}}]}
+    claims = [volume["persistentVolumeClaim"] for volume in volumes.values() if "persistentVolumeClaim" in volume]
+    assert {"claimName": "tools", "readOnly": True} in claims
+
+
+def test_metrics_change_no_run() -> None:
+    assert Scene(**METRIC).job.run_id == Scene().job.run_id
 
 
 def test_a_job_that_was_refused_begins_once_the_operator_allows_it() -> None:

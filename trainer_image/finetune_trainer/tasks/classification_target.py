@@ -24,10 +24,16 @@ The models' own loss is a mean over each forward pass, which Trainer then adds u
 
 @dataclass(frozen=True)
 class Judgement:
-    """Metrics by name, what the model says of each row, and counts by true label (rows) and prediction, if any."""
+    """Metrics by name, what the model says of each row, and counts by true label (rows) and prediction, if any.
+
+    `predictions` and `references` are what metrics of the user's own get: labels' numbers, lists of 0 or 1, or
+    numbers.
+    """
 
     metrics: dict[str, float]
     outputs: list[str]
+    predictions: list[Any]
+    references: list[Any]
     confusion: tuple[tuple[int, ...], ...] = ()
 
 

@@ -100,7 +100,7 @@ class MultiLabel(Target):
 
         metrics, given = multi_label_figures(logits, encoded, labels, self.threshold)
         outputs = [self.in_words([label for label, chosen in zip(labels, row, strict=True) if chosen]) for row in given]
-        return Judgement(metrics, outputs)
+        return Judgement(metrics, outputs, _as_flags(given), _as_flags(encoded))
 
     def in_words(self, label: list[str]) -> str:
         """Return the labels in one line."""
@@ -139,6 +139,10 @@ def _name(part: Any, column: str) -> str:
     if not name:
         raise RowError(column, f"{show(part)} as a label", "texts in quotes, each a label's name")
     return name
+
+
+def _as_flags(rows: Sequence[Sequence[float]]) -> list[list[int]]:
+    return [[int(value) for value in row] for row in rows]
 
 
 def _counts(encoded: Sequence[list[float]], labels: Labels) -> list[int]:

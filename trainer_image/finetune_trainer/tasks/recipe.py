@@ -12,6 +12,7 @@ from finetune_trainer.data.template import Template
 from finetune_trainer.device import Device
 from finetune_trainer.limits import Side
 from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.own_metrics import NO_METRICS, OwnMetrics
 from finetune_trainer.records import Evaluation, Labels
 
 Row = dict[str, Any]
@@ -38,7 +39,7 @@ class TrainerParts:
 class EvaluationPlan:
     """How to evaluate: rows for each forward pass, tokens for each row, and whether to show samples.
 
-    `models` are as in TrainerParts.
+    `models` are as in TrainerParts. `own_metrics` are the job's own, for the tasks that take them.
     """
 
     device: Device
@@ -46,6 +47,7 @@ class EvaluationPlan:
     max_length: int
     samples: bool = True
     models: dict[str, Path] = field(default_factory=dict)
+    own_metrics: OwnMetrics = NO_METRICS
 
 
 class Recipe(ABC):

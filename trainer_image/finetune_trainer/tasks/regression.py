@@ -61,9 +61,8 @@ class Regression(Target):
         from finetune_trainer.tasks.regression_metrics import regression_figures
 
         predictions = logits[:, 0].tolist()
-        return Judgement(
-            regression_figures(predictions, encoded), [self.in_words(prediction) for prediction in predictions]
-        )
+        outputs = [self.in_words(prediction) for prediction in predictions]
+        return Judgement(regression_figures(predictions, encoded), outputs, predictions, encoded)
 
     def in_words(self, label: float) -> str:
         """Return the number, rounded."""

@@ -99,10 +99,9 @@ class Seq2Seq(Recipe):
         plan.device.place(loaded.model)
         encoded = self.encode(list(rows), loaded, plan.max_length)
         texts = write(loaded, encoded, plan)
-        metrics = {
-            "loss": teacher_forced_loss(loaded, encoded, plan),
-            **text_metrics(texts, [row["target"] for row in rows]),
-        }
+        targets = [row["target"] for row in rows]
+        figures = {"loss": teacher_forced_loss(loaded, encoded, plan), **text_metrics(texts, targets)}
+        metrics = plan.own_metrics.added(figures, texts, targets)
         return Evaluation(metrics, self._samples(loaded, rows, texts, plan) if plan.samples else ())
 
     def _encode_sources(self, sources: list[str], loaded: Loaded, max_length: int) -> list[Row]:

@@ -103,7 +103,8 @@ class SequenceClassification(Recipe):
         )
         pairs = list(zip(rows, judgement.outputs, strict=True))[:SAMPLES]
         samples = tuple(Sample(row["text"], self._target.in_words(row["label"]), output) for row, output in pairs)
-        return Evaluation(judgement.metrics, samples, judgement.confusion, UNTRAINED_HEAD if loaded.fresh else None)
+        metrics = plan.own_metrics.added(judgement.metrics, judgement.predictions, judgement.references)
+        return Evaluation(metrics, samples, judgement.confusion, UNTRAINED_HEAD if loaded.fresh else None)
 
 
 def _label_names(loaded: Loaded) -> Labels:

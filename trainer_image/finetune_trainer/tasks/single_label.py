@@ -68,7 +68,9 @@ class SingleLabel(Target):
         from finetune_trainer.tasks.classification_metrics import classification_figures
 
         figures = classification_figures(logits, encoded)
-        return Judgement(figures.metrics, [labels[index] for index in figures.predictions], figures.confusion)
+        predictions = [int(index) for index in figures.predictions]
+        outputs = [labels[index] for index in predictions]
+        return Judgement(figures.metrics, outputs, predictions, encoded, figures.confusion)
 
     def in_words(self, label: str) -> str:
         """Return the label."""

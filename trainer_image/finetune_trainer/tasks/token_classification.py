@@ -120,12 +120,14 @@ class TokenClassification(Recipe):
         from finetune_trainer.tasks.entity_metrics import entity_figures
 
         loss, predictions = _predictions(loaded, rows, plan)
-        metrics = entity_figures([row["tags"] for row in rows], predictions)
+        truth = [row["tags"] for row in rows]
+        figures = {"loss": loss, **entity_figures(truth, predictions)}
+        metrics = plan.own_metrics.added(figures, predictions, truth)
         samples = tuple(
             Sample(" ".join(row["tokens"]), _in_words(row["tokens"], row["tags"]), _in_words(row["tokens"], tags))
             for row, tags in list(zip(rows, predictions, strict=True))[:SAMPLES]
         )
-        return Evaluation({"loss": loss, **metrics}, samples, note=UNTRAINED_HEAD if loaded.fresh else None)
+        return Evaluation(metrics, samples, note=UNTRAINED_HEAD if loaded.fresh else None)
 
 
 def _mean_loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:

@@ -1,5 +1,6 @@
 """Metrics of the user's own: what they get and give, where their code comes from, and what is said when they fail."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,12 @@ INTEGER = 'Value("int32")'
 FIELD = r"spec\.evaluation\.metrics\[own\]"
 RETRY = "; correct it and set spec.retry to a new value$"
 IN_CONFIG_MAP: dict[str, Any] = {"configMapKeyRef": {"name": "metrics", "key": "own.py"}}
+
+
+@pytest.fixture(autouse=True)
+def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take back what evaluate adds to the path: trainers that later tests start get the path of this process."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 def script(body: str, feature: str = INTEGER, arguments: str = "", imports: str = "") -> str:

@@ -71,7 +71,8 @@ def dequantized(model: Any) -> Any:
     """Return the model with its 4-bit weights unpacked to float32, on the CPU."""
     import torch
 
-    return model.dequantize(dtype=torch.float32).to(device="cpu", dtype=torch.float32)
+    # Moved first: unpacked, it takes eight times the memory that the training needed for it on a GPU.
+    return model.to("cpu").dequantize(dtype=torch.float32).to(dtype=torch.float32)
 
 
 def keep_layout(model: Any) -> Any:

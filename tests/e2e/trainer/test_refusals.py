@@ -155,7 +155,7 @@ def test_a_bug_has_its_traceback_in_the_log_and_one_line_in_the_report(site: Sit
     assert "Traceback" in process.output
     failure = process.report.failure
     assert failure
-    assert failure.message == "ZeroDivisionError: division by zero; the pod's log has the details"
+    assert failure.message == "ZeroDivisionError: division by zero with a second line; the pod's log has the details"
 
 
 def _no_gpu() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 from finetune_api.failures import ExitCode, FailureClass
 from finetune_api.handoff import Stage
+from finetune_trainer import pipeline
+from finetune_trainer.errors import Unavailable
 from tests.builders import merge
 from tests.e2e.trainer.tiny_data import chats, judged, pairs, reviews
 from tests.e2e.trainer.trainer_process import Site
@@ -164,13 +166,21 @@ def test_a_torn_checkpoint_is_not_resumed_from(site: Site, undisturbed: Callable
     assert _result(site) == undisturbed("SFT, Full")
 
 
+def _no_push() -> None:
+    """Let the attempt end when there is something to publish."""
+
+    def push(*_: object) -> None:
+        raise Unavailable("the store answers 503")
+
+    pipeline.push = push  # type: ignore[assignment]
+
+
 def test_a_crash_after_the_last_step_trains_no_further(site: Site, undisturbed: Callable[[str], Result]):
     job = _job(site, "classification, Full")
-    site.run({**job, "output": {"destination": "pvc://not-mounted/x"}})
-    (site.run_folder() / "stages/Train.json").unlink()
+    assert site.run(job, _no_push).wait() == ExitCode.UNAVAILABLE
     shutil.rmtree(site.run_folder() / "model")
-    (site.run_folder() / "stages/Evaluate.json").unlink()
-    (site.run_folder() / "stages/Export.json").unlink()
+    for stage in ("Train", "Evaluate", "Export"):
+        (site.run_folder() / f"stages/{stage}.json").unlink()
     resumed = site.run(job).succeeded()
     assert f"resuming from the checkpoint at step {STEPS}" in resumed.output
     assert _result(site) == undisturbed("classification, Full")

@@ -161,6 +161,6 @@ def _no_memory() -> None:
 def test_markers_hold_records_that_people_can_read(site: Site):
     site.run(_job(site)).succeeded()
     markers = {path.stem: json.loads(path.read_text()) for path in (site.run_folder() / "stages").iterdir()}
-    assert set(markers) == {"Data", "Model", "Baseline", "Train", "Evaluate", "Export", "Push"}
+    assert set(markers) == {"Data", "Model", "Baseline", "Train", "Evaluate", "JudgedAs", "Export", "Push"}
     assert markers["Data"]["labels"] == ["bad", "good"]
     assert markers["Push"]["digest"] == markers["Export"]["digest"]

@@ -296,3 +296,9 @@ def reasons(plan: Plan) -> list[str]:
 def is_idle(plan: Plan) -> bool:
     """Whether the plan writes nothing."""
     return not (plan.applies or plan.merges or plan.deletes or plan.notes) and plan.status is None
+
+
+def unscheduled(message: str) -> Manifest:
+    """Return the status of a pod that finds no node, by the scheduler's words."""
+    verdict = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"phase": "Pending", "conditions": [verdict]}

@@ -25,7 +25,6 @@ SAME_STORAGE = " && ".join(
     f" && (!has(self.spec.storage.{field}) || self.spec.storage.{field} == oldSelf.spec.storage.{field})"
     for field in ("existingClaim", "storageClassName", "accessModes")
 )
-GROWN = "quantity(string(self.spec.storage.size)).compareTo(quantity(string(oldSelf.spec.storage.size))) >= 0"
 
 ROOT_RULES = (
     Rule(
@@ -34,13 +33,6 @@ ROOT_RULES = (
         " delete this job and create it anew, or create a job of another name",
         field_path=".spec.storage",
         reason="FieldValueForbidden",
-    ),
-    Rule(
-        f"{NO_VOLUME} || !isQuantity(string(self.spec.storage.size)) || {GROWN}",
-        "a volume cannot shrink; undo the change, or delete this job and create it anew",
-        field_path=".spec.storage.size",
-        reason="FieldValueForbidden",
-        found="string(self.spec.storage.size) + ' instead of ' + string(oldSelf.spec.storage.size)",
     ),
     Rule(
         "self.spec.model.source != 'job://' + self.metadata.name",

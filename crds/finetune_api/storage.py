@@ -35,7 +35,11 @@ class StorageSpec(ApiModel):
         ),
     )
 
-    size: Quantity = Field("20Gi", description="Size of the volume that the operator claims; it may grow.")
+    size: Quantity = Field(
+        "20Gi",
+        description="Size of the volume that the operator claims. It may grow, where the storage class allows"
+        " that; less than the volume has changes nothing.",
+    )
     storage_class_name: ObjectName | None = Field(None, description="StorageClass. Default: the cluster's default.")
     access_modes: list[AccessMode] | None = Field(
         None,

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from finetune_api.keys import Reason
+from finetune_operator.kinds import CLAIM
 from finetune_operator.state.admission import refusal_problem
 from finetune_operator.state.observed import Refusal
 from finetune_operator.state.story import Course, Problem, Story, hindered
@@ -28,6 +29,9 @@ def _problem(refusal: Refusal) -> Problem:
     if " cannot " in detail and 'User "' in detail:
         advice = "The operator's role does not allow it: install the roles of its chart"
         return Problem(Reason.API_SERVER_REFUSED, f"{about} {_what(refusal)}: {detail}. {advice}.")
+    if refusal.kind == CLAIM.kind and refusal.verb == "patch":
+        advice = "Set spec.storage.size back to what the claim has, or use a storage class whose volumes can grow"
+        return Problem(Reason.VOLUME_NOT_READY, f"{about} cannot grow: {detail}. {advice}. The run goes on meanwhile.")
     if refusal.lasting:
         return _lasting(refusal, about, detail)
     problem = refusal_problem(refusal.message)

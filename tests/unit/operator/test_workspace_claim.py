@@ -65,3 +65,15 @@ def test_a_claim_that_somebody_has_grown_further_stays_so_however_it_is_spelt() 
     scene.one("PersistentVolumeClaim")["spec"]["resources"]["requests"]["storage"] = "50Gi"
     assert not scene.edit(storage={"size": "20Gi"}).act().merges
     assert asked(scene) == "50Gi"
+
+
+def test_a_claim_that_cannot_grow_is_told_with_the_field_and_what_to_do_while_the_run_goes_on() -> None:
+    scene = running()
+    scene.edit(storage={"size": "20Gi"})
+    words = "only dynamically provisioned pvc can be resized and the storageclass must support resize"
+    scene.refuse("PersistentVolumeClaim", "job-workspace", words, "patch").act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Training", "VolumeNotReady")
+    assert scene.status["message"] == (
+        f"PersistentVolumeClaim job-workspace cannot grow: {words}. Set spec.storage.size back to what the claim has, or"
+        " use a storage class whose volumes can grow. The run goes on meanwhile."
+    )

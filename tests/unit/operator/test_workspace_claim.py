@@ -74,6 +74,6 @@ def test_a_claim_that_cannot_grow_is_told_with_the_field_and_what_to_do_while_th
     scene.refuse("PersistentVolumeClaim", "job-workspace", words, "patch").act()
     assert (scene.status["phase"], scene.status["reason"]) == ("Training", "VolumeNotReady")
     assert scene.status["message"] == (
-        f"PersistentVolumeClaim job-workspace cannot grow: {words}. Set spec.storage.size back to what the claim has, or"
-        " use a storage class whose volumes can grow. The run goes on meanwhile."
+        f"PersistentVolumeClaim job-workspace cannot grow: {words}. Set spec.storage.size back to what the claim has,"
+        " or use a storage class whose volumes can grow. The run goes on meanwhile."
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 from make_causal_model import END, PAD, make_tokenizer, prose, rate_at  # isort: skip - before torch: it sets OMP's policy
 
 import torch
+from muon import Muon
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
@@ -92,7 +93,7 @@ def make_optimizers(model: T5ForConditionalGeneration) -> list[torch.optim.Optim
     taken = {id(weights) for weights in (*positions, *matrices)}
     rest = [weights for weights in model.parameters() if id(weights) not in taken]
     return [
-        torch.optim.Muon(matrices, lr=0.015, weight_decay=0.01),
+        Muon(matrices, lr=0.015, weight_decay=0.01),
         torch.optim.AdamW(
             [{"params": rest}, {"params": positions, "lr": 0.05}], lr=5e-3, betas=(0.9, 0.95), weight_decay=0.0
         ),

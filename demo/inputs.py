@@ -53,12 +53,17 @@ def _packaged_mini_lm() -> Path:
 
 
 def _made_model(script: Path, cache: Path) -> Path:
-    """Let a script of the examples make its model, or return the one that the same script made before."""
-    digest = hashlib.sha256(script.read_bytes()).hexdigest()[:12]
+    """Let a script of the examples make its model, or return the one that the same scripts made before."""
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in _scripts())).hexdigest()[:12]
     folder = cache / f"{script.stem.removeprefix('make_').replace('_', '-')}-{digest}"
     if not (folder / "model.safetensors").exists():
         subprocess.run([sys.executable, str(script), "--output", str(folder)], check=True)
     return folder
+
+
+def _scripts() -> list[Path]:
+    """List the scripts that make models, with what they share."""
+    return sorted([*EXAMPLES.glob("make_*.py"), EXAMPLES / "muon.py"])
 
 
 def _model_files(folder: Path) -> list[Path]:

@@ -11,8 +11,8 @@ from demo.stories import jobs_in, load_manifests, load_story, story_names
 from demo.watch import last_phase
 from tests.e2e.lifecycle.conftest import Bench, phase_is
 
-# The first test of a base model makes it, which takes minutes on a busy machine.
-pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.stories, pytest.mark.timeout(1200)]
+# The first test of a base model makes it: minutes of computing, which say nothing about the example.
+pytestmark = [pytest.mark.cluster, pytest.mark.e2e, pytest.mark.stories, pytest.mark.timeout(1200, func_only=True)]
 
 CACHE = Path.home() / ".cache" / "finetune-operator" / "models"
 TIMEOUT_SECONDS = 550
@@ -22,12 +22,17 @@ def _marked(name: str) -> object:
     return pytest.param(name, marks=() if load_story(name).representative else pytest.mark.examples)
 
 
+@pytest.fixture
+def _inputs(bench: Bench, name: str) -> None:
+    upload_inputs(bench.cluster, name, load_story(name), CACHE)
+
+
+@pytest.mark.usefixtures("_inputs")
 @pytest.mark.parametrize("name", [_marked(name) for name in story_names()])
 def test_example_is_learnt_and_answers(bench: Bench, name: str) -> None:
     story, manifests = load_story(name), load_manifests(name)
     jobs = {job["metadata"]["name"]: job for job in jobs_in(manifests)}
     last = list(jobs)[-1]
-    upload_inputs(bench.cluster, name, story, CACHE)
     try:
         bench.cluster.run_kubectl("apply", "-f", "-", input_text="\n---\n".join(map(json.dumps, manifests)))
         statuses = {

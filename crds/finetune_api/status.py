@@ -38,6 +38,7 @@ class ProgressStatus(ApiModel):
     """How far the training has come."""
 
     stage: str | None = Field(None, max_length=64, description="Data, Model, Train, Evaluate, Export or Push.")
+    stage_started_at: Timestamp | None = Field(None, description="When the operator first saw it in this stage.")
     step: int = Field(0, ge=0, description="Optimizer steps done.")
     total_steps: int | None = Field(None, ge=0, description="Optimizer steps in all.")
     percent: int | None = Field(None, ge=0, le=100, description="Share of the steps that is done.")
@@ -88,6 +89,9 @@ class RunStatus(ApiModel):
     )
     attempt: int = Field(0, ge=0, description="Pods of this run that failed and were counted.")
     started_at: Timestamp | None = Field(None, description="When its training Job was created.")
+    pod_started_at: Timestamp | None = Field(
+        None, description="When the trainer of its first pod began to work: until then, it has waited."
+    )
     finished_at: Timestamp | None = Field(None, description="When it succeeded or failed.")
     resumed_from_step: int | None = Field(None, ge=0, description="Checkpoint that the newest pod resumed from.")
     active_seconds: int | None = Field(
@@ -156,6 +160,15 @@ class ServingStatus(ApiModel):
     selector: str | None = Field(None, max_length=1024, description="Label selector of the serving pods, for scaling.")
 
 
+class UsageStatus(ApiModel):
+    """What the job has used, over all its runs."""
+
+    gpu_seconds: int = Field(0, ge=0, description="GPUs times the seconds that trainers worked with them.")
+    counted_until: Timestamp | None = Field(
+        None, description="Until when that is counted. Work that goes on is counted with each change of the status."
+    )
+
+
 class FineTuneJobStatus(ApiModel):
     """What the operator has seen."""
 
@@ -163,6 +176,7 @@ class FineTuneJobStatus(ApiModel):
         None, ge=-1, description="metadata.generation that this status is of; -1 before the operator has seen it."
     )
     phase: Phase | None = Field(None, description="Summary for people; programs read the conditions.")
+    last_phase_transition_time: Timestamp | None = Field(None, description="When the phase last changed.")
     message: str | None = Field(None, max_length=4096, description="Why it is where it is, and what to do next.")
     reason: str | None = Field(None, max_length=128, description="The same as one CamelCase word.")
     conditions: list[Condition] | None = Field(
@@ -187,6 +201,7 @@ class FineTuneJobStatus(ApiModel):
         None, max_length=8, description="What is well to know about a run that goes on all the same."
     )
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
+    score_metric: MetricName | None = Field(None, description="Name of that metric, as in metrics.evaluation.")
     artifact: ArtifactStatus | None = Field(None, description="The published model of the newest run that has one.")
     history: list[PublishedRun] | None = Field(
         None,
@@ -195,3 +210,4 @@ class FineTuneJobStatus(ApiModel):
         " serving.pinnedRun serves one.",
     )
     serving: ServingStatus | None = Field(None, description="What is served.")
+    usage: UsageStatus | None = Field(None, description="What the job has used; unset where it has used no GPU.")

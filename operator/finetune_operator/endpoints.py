@@ -1,18 +1,21 @@
 """The HTTP port: /livez and /healthz for the kubelet, /metrics for Prometheus."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 Complaints = Callable[[], list[str]]
 """Says what is wrong, in words; empty when all is well."""
 
 
-async def start(port: int, stuck: Complaints, hindered: Complaints) -> web.AppRunner:
+async def start(
+    port: int, stuck: Complaints, hindered: Complaints, render: Callable[[], Awaitable[bytes]]
+) -> web.AppRunner:
     """Serve on all addresses until the runner is cleaned up. Raises OSError when the port is taken.
 
     stuck: what a restart may mend, told by /livez and /healthz. hindered: what it does not, told by /healthz alone.
+    render: the metrics' text.
     """
 
     async def livez(_: web.Request) -> web.Response:
@@ -22,7 +25,7 @@ async def start(port: int, stuck: Complaints, hindered: Complaints) -> web.AppRu
         return _answer([*stuck(), *hindered()])
 
     async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+        return web.Response(body=await render(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app = web.Application()
     app.add_routes([web.get("/livez", livez), web.get("/healthz", healthz), web.get("/metrics", metrics)])

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from finetune_operator import endpoints, metrics
+from finetune_operator import endpoints
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.client import ApiServer
 from finetune_operator.cluster.key import Key
@@ -15,8 +15,10 @@ from finetune_operator.cluster.lease import LeaseLock, Seat, campaign
 from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.cluster.territory import Territory
 from finetune_operator.errors import ClusterError
+from finetune_operator.exposition import Exposition, Sources
 from finetune_operator.handlers import watch_for_ever, watch_registry
 from finetune_operator.logs import fields
+from finetune_operator.metrics import LEADER, Tally
 from finetune_operator.reconcile.queue import WorkQueue
 from finetune_operator.reconcile.reconciler import Reconciler
 from finetune_operator.reconcile.resync import Resync
@@ -46,6 +48,7 @@ class Operator:
         self._territory = Territory(
             server, f"{settings.lease_namespace}/{settings.lease_name}", self._cache.occupied_namespaces
         )
+        self._tally = Tally(settings.gpu_hour_price, settings.currency)
         policy = Policy(
             settings.trainer_image,
             settings.pending_interval_seconds,
@@ -60,17 +63,19 @@ class Operator:
             policy=policy,
             identity=settings.identity,
             clock=lambda: datetime.now(UTC),
+            tally=self._tally,
         )
 
     async def run(self, stop: asyncio.Event) -> int:
         """Serve until told to stop (returns 0), or until the Lease or the watches are lost (returns 1)."""
         watchdog = Watchdog(self._queue.longest_wait_seconds, self._heartbeat, self._settings.resync_interval_seconds)
-        metrics.expose(self._cache.phases, lambda: self._queue.depth, self._resync.listed, self._territory.yielded)
+        sources = Sources(self._cache.with_pods, self._queue, self._resync.listed, self._territory.yielded)
         async with AsyncExitStack() as stack:
             runner = await endpoints.start(
                 self._settings.http_port,
                 watchdog.complaints,
                 lambda: [*self._resync.complaints(watchdog.resync_limit_seconds), *self._territory.complaints()],
+                Exposition(sources, self._tally).render,
             )
             stack.push_async_callback(_quietly, runner.cleanup())
             stopped = asyncio.create_task(stop.wait(), name="stop")
@@ -93,6 +98,7 @@ class Operator:
     async def _lead(self, stopped: asyncio.Task[Any], *others: asyncio.Task[Any]) -> int:
         """Act until one of the tasks ends. Returns 0 when that was the wish to stop."""
         logger.info("leading", extra=fields(identity=self._settings.identity))
+        LEADER.set(1)
         work = asyncio.create_task(self._work(), name="work")
         try:
             await asyncio.wait({stopped, *others, work}, return_when=asyncio.FIRST_COMPLETED)

@@ -47,6 +47,8 @@ OPTIONS = (
     Option("identity", "", "name of this replica in the Lease and in Events (default: the host's name)"),
     Option("custom-code", "off", "let jobs run reward functions and metrics of their own", ("on", "off")),
     Option("defaults", "", "JSON with what jobs get that do not say otherwise: pods, compute, serving, storage"),
+    Option("gpu-hour-price", 0.0, "what a GPU costs per hour, for the metric finetune_cost_total (0: no cost is told)"),
+    Option("currency", "USD", "currency of that price, as a label says it"),
     Option("context", "", "context of the kubeconfig, outside of a cluster"),
     Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),
     Option("log-level", "info", "how much to log", ("debug", "info", "warning", "error")),
@@ -69,6 +71,8 @@ class Settings:
     context: str
     log_format: str
     log_level: str
+    gpu_hour_price: float = 0.0
+    currency: str = "USD"
     leader_election: bool = True
     custom_code: bool = False
     namespaces: tuple[str, ...] = field(default=())
@@ -90,6 +94,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
     for name in ("progress_interval_seconds", "pending_interval_seconds", "resync_interval_seconds"):
         if values[name] <= 0:
             raise SettingsError(f"--{name.replace('_', '-')} is {values[name]}; it must be above 0")
+    if not 0 <= values["gpu_hour_price"] < float("inf"):
+        raise SettingsError(f"--gpu-hour-price is {values['gpu_hour_price']}; it must be 0 or above")
     return Settings(namespaces=namespaces, **values)
 
 

@@ -1,6 +1,6 @@
 """The informer store: the newest version of every object that watches, lists and own writes have shown."""
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from finetune_api.keys import ANNOTATION_JOB_NAME
@@ -145,10 +145,13 @@ class Cache:
         """Return every known object of a kind."""
         return [manifest for manifest in self._objects.values() if manifest["kind"] == kind.kind]
 
-    def phases(self) -> dict[str, int]:
-        """Count the FineTuneJobs by phase."""
-        resources = (self._objects[uid] for uid in self._resources.values())
-        return Counter((resource.get("status") or {}).get("phase") or "Unknown" for resource in resources)
+    def with_pods(self) -> list[tuple[Manifest, tuple[Manifest, ...]]]:
+        """Return every FineTuneJob with its pods, as they are at this moment."""
+        return [(self._objects[uid], self._pods(uid)) for uid in self._resources.values()]
+
+    def _pods(self, uid: str) -> tuple[Manifest, ...]:
+        children = (self._objects[child] for child in self._children.get(uid, ()))
+        return tuple(child for child in children if child["kind"] == POD.kind)
 
     def _owner(self, manifest: Manifest) -> str:
         """Return the uid of the FineTuneJob that an object belongs to: a pod by its Job, whatever its labels say."""

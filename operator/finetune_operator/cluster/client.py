@@ -14,7 +14,7 @@ from finetune_operator.cluster.port import Listing
 from finetune_operator.errors import Attempt, ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import EVENT, FINETUNE_JOB, LEASE, Kind, Manifest, kind_of
 from finetune_operator.manifests import name_of, namespace_of, uid_of, version_of
-from finetune_operator.metrics import API_WRITES
+from finetune_operator.metrics import API_REQUESTS, API_WRITES, NO_ANSWER
 
 REQUEST_TIMEOUT_SECONDS = 10.0
 LIST_PAGE = 500
@@ -24,6 +24,7 @@ METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v
 MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 
+_VERBS = {"GET": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _ERRORS = {404: NotFound, 409: Conflict, 400: Refused, 403: Refused, 422: Refused}
 
 
@@ -153,6 +154,7 @@ class ApiServer:
         """Send one request; raise one of the module's errors unless it succeeds."""
         query = {key: value for key, value in (query or {}).items() if value != ""}
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
+        verb = "list" if "limit" in query else _VERBS[method]
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": MANAGED_BY}
         token = await bearer_token(self._configuration)
         if token:
@@ -162,7 +164,9 @@ class ApiServer:
                 response = await self._client.call_api(method, url, headers, body)
                 content = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            API_REQUESTS.labels(verb, NO_ANSWER).inc()
             raise Unavailable(f"{method} {path}: {error or type(error).__name__}") from error
+        API_REQUESTS.labels(verb, response.status).inc()
         answer = _parse(content)
         if response.status >= 400:
             raise _error(response.status, answer)

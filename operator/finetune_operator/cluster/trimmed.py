@@ -24,7 +24,18 @@ def trimmed(manifest: Manifest) -> Manifest:
 def _pod_spec(pod: Manifest) -> Manifest:
     spec = pod.get("spec") or {}
     claims = [volume for volume in spec.get("volumes") or () if "persistentVolumeClaim" in volume]
-    return {**_only(spec, POD_SPEC), "volumes": claims}
+    return {
+        **_only(spec, POD_SPEC),
+        "volumes": claims,
+        "containers": [_asks(found) for found in spec.get("containers") or ()],
+    }
+
+
+def _asks(container: Manifest) -> Manifest:
+    """Return how many devices a container holds: their resources have a slash in their names, unlike CPU and memory."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    devices = {name: count for name, count in limits.items() if "/" in name}
+    return {"name": container["name"], **({"resources": {"limits": devices}} if devices else {})}
 
 
 def _pod_status(pod: Manifest) -> Manifest:

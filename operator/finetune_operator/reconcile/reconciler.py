@@ -18,7 +18,7 @@ from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
 from finetune_operator.kinds import Manifest
 from finetune_operator.logs import fields
 from finetune_operator.manifests import label_for, name_of, namespace_of, uid_of
-from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES
+from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES, Tally
 from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
@@ -49,6 +49,7 @@ class Reconciler:
         policy: Policy,
         identity: str,
         clock: Callable[[], datetime],
+        tally: Tally,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -57,6 +58,7 @@ class Reconciler:
         self._policy = policy
         self._identity = identity
         self._clock = clock
+        self._tally = tally
         self._failures: Counter[Key] = Counter()
         self._repairs: dict[Key, dict[ChildKey, Repair]] = {}
 
@@ -230,6 +232,7 @@ class Reconciler:
         """Write the status, then the Events: a step that could not be written is not told either."""
         if plan.status is not None:
             self._cache.put(await self._write_status(key, observed, plan.status))
+            self._tally.count(key.namespace, plan.occurrences)
             before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
             level = logging.DEBUG if before == after else logging.INFO
             logger.log(level, "status", extra=fields(key=key, phase=after[0], reason=after[1]))

@@ -42,7 +42,8 @@ def active_time(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observe
     until = parse_time(known.active_until) if known and known.active_until else None
     total = ActiveTime(known.active_seconds or 0 if known else 0, until)
     own = [pod for pod in observed.training_pods if label_of(pod, LABEL_RUN) == job.run_id]
-    for start, end in sorted(_ended_work(own, observed.departed, observed.now)):
+    spans = [ended_span(pod, observed.departed, observed.now) for pod in own]
+    for start, end in sorted(span for span in spans if span is not None):
         worked = end - total.since(start)
         if worked.total_seconds() > 0:
             total = ActiveTime(total.seconds + int(worked.total_seconds()), end)
@@ -51,7 +52,7 @@ def active_time(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observe
 
 def worked_seconds(active: ActiveTime, newest: Manifest | None, now: datetime) -> int:
     """Return what the run's trainers have worked until now, with the one of the newest pod."""
-    start = _working_since(newest) if newest else None
+    start = working_since(newest) if newest else None
     return active.seconds + (max(0, int((now - active.since(start)).total_seconds())) if start else 0)
 
 
@@ -66,7 +67,7 @@ def job_deadline(
         return None
     if active.reaches(limit_seconds):
         return 0
-    start = _working_since(newest) if newest else None
+    start = working_since(newest) if newest else None
     job_start = (training_job.get("status") or {}).get("startTime")
     if start is None or not job_start:
         return None
@@ -74,22 +75,19 @@ def job_deadline(
     return max(0, int(waited.total_seconds())) + limit_seconds - active.seconds
 
 
-def _ended_work(
-    own: Iterable[Manifest], departed: Iterable[Manifest], now: datetime
-) -> Iterable[tuple[datetime, datetime]]:
-    """Yield when trainers that have ended began and ended; for a pod that went without a word, when it was deleted."""
-    gone = list(departed)
-    for pod in own:
-        end = pods.ended(pod) or {}
-        if end.get("startedAt") and end.get("finishedAt"):
-            yield parse_time(end["startedAt"]), parse_time(end["finishedAt"])
-            continue
-        start = _working_since(pod)
-        if start is not None and pod in gone:
-            deleted = pod["metadata"]["deletionTimestamp"] if is_deleting(pod) else None
-            yield start, min(now, parse_time(deleted)) if deleted else now
+def ended_span(pod: Manifest, departed: Iterable[Manifest], now: datetime) -> tuple[datetime, datetime] | None:
+    """Return when a trainer that has ended began and ended; for a pod that went without a word, when it was deleted."""
+    end = pods.ended(pod) or {}
+    if end.get("startedAt") and end.get("finishedAt"):
+        return parse_time(end["startedAt"]), parse_time(end["finishedAt"])
+    start = working_since(pod)
+    if start is None or pod not in list(departed):
+        return None
+    deleted = pod["metadata"]["deletionTimestamp"] if is_deleting(pod) else None
+    return start, min(now, parse_time(deleted)) if deleted else now
 
 
-def _working_since(pod: Manifest) -> datetime | None:
+def working_since(pod: Manifest) -> datetime | None:
+    """Return since when a pod's trainer works; None when it does not."""
     running = (pods.trainer_status(pod).get("state") or {}).get("running") or {}
     return parse_time(running["startedAt"]) if running.get("startedAt") else None

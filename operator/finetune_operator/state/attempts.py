@@ -32,6 +32,13 @@ def is_free(pod: Manifest) -> bool:
     return is_rejected(pod) or not (_counts_for_the_job(pod) or is_self_inflicted(pod))
 
 
+def is_last(pod: Manifest, attempts: int, max_retries: int) -> bool:
+    """Whether the pod's failure is the end of its run: no other pod follows."""
+    if not pods.has_failed(pod) or is_free(pod):
+        return False
+    return attempts > max_retries or pods.has_failed_for_good(pod)
+
+
 def _counts_for_the_job(pod: Manifest) -> bool:
     """Whether the Job's podFailurePolicy counts the pod's failure."""
     return not pods.is_disrupted(pod) and pods.class_of((pods.ended(pod) or {}).get("exitCode")) not in NOT_COUNTED

@@ -24,6 +24,7 @@ from finetune_operator.state.job_changes import job_changes
 from finetune_operator.state.leaving import leave
 from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
+from finetune_operator.state.occurrences import occurrences
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
 from finetune_operator.state.recorded import as_recorded, is_judged
 from finetune_operator.state.refusal import refused_story
@@ -34,6 +35,7 @@ from finetune_operator.state.serving_image import with_image
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
 from finetune_operator.state.training_story import run_failure, training_story
+from finetune_operator.state.usage import usage
 from finetune_operator.state.workspace import absent_claim, growth, loss
 
 
@@ -70,6 +72,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     kept = retention(job, previous, run, observed, now)
     if kept.is_over:
         status = status.model_copy(update={"workspace": None})
+    status = _with_usage(status, previous, observed, job)
     next_wire = changed(status, observed.resource)
     told = notes(job, previous, status, story) if next_wire is not None else ()
     merges, merge_pause = job_changes(job, previous, run, observed, now)
@@ -85,7 +88,19 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         if allowed != merges or outdated
         else _soonest(apply_pause, merge_pause, kept.seconds_left, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
+        occurrences=occurrences(job, previous, status, run) if next_wire is not None else (),
     )
+
+
+def _with_usage(
+    status: FineTuneJobStatus, previous: FineTuneJobStatus, observed: Observed, job: FineTuneJob
+) -> FineTuneJobStatus:
+    """Return the status with what has been used. Work that merely goes on is no reason to write it."""
+    resource = job.spec.compute.gpu_resource_name
+    ended = status.model_copy(update={"usage": usage(previous, observed, resource, with_live=False)})
+    if changed(ended, observed.resource) is None:
+        return ended
+    return status.model_copy(update={"usage": usage(previous, observed, resource, with_live=True)})
 
 
 def _story(

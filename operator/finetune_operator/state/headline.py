@@ -7,7 +7,7 @@ from finetune_api.status import FineTuneJobStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.events import story_notes
-from finetune_operator.state.next_status import changed
+from finetune_operator.state.next_status import changed, phase_since
 from finetune_operator.state.observed import previous_status
 from finetune_operator.state.plan import Note
 from finetune_operator.state.story import Problem, Story, hindered
@@ -26,6 +26,7 @@ def headline(
     update = {
         "observed_generation": generation,
         "phase": story.phase,
+        "last_phase_transition_time": phase_since(story, previous, now),
         "reason": story.reason,
         "message": fitting(story.message),
         "conditions": [*fresh, *kept],

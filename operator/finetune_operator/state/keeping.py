@@ -17,7 +17,7 @@ _ABOUT = {
 }
 """What a block, or an entry of a list, is about. Once it is about something else, nothing of it is kept."""
 OWN = [(kind.value,) for kind in ConditionType]
-_OF_THE_RUN = ("run", "progress", "metrics", "warnings", "score")
+_OF_THE_RUN = ("run", "progress", "metrics", "warnings", "score", "scoreMetric")
 
 
 def keeping(live: Manifest, known: Manifest, wanted: Manifest) -> Manifest:

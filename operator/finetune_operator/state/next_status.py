@@ -20,7 +20,7 @@ from finetune_operator.state.conditions import Milestones, conditions, fitting
 from finetune_operator.state.history import next_history, published_before
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
-from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, warnings
+from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, staged, warnings
 from finetune_operator.state.published import is_published
 from finetune_operator.state.recorded import launched_as, recorded_evaluation
 from finetune_operator.state.rollout import Rollout, unserved
@@ -61,7 +61,7 @@ def compose(
 ) -> FineTuneJobStatus:
     """Return the whole next status."""
     same_run = previous.run is not None and previous.run.id == job.run_id
-    shown = next_progress(job, previous, run, progress)
+    shown = staged(next_progress(job, previous, run, progress), previous.progress if same_run else None, now)
     figures = run.report.metrics if run.report else progress.metrics if progress else None
     metrics = metrics_status(figures, previous.metrics if same_run else None)
     milestones = _milestones(
@@ -78,6 +78,7 @@ def compose(
     return FineTuneJobStatus(
         observed_generation=job.generation,
         phase=story.phase,
+        last_phase_transition_time=phase_since(story, previous, now),
         message=fitting(story.whole),
         reason=story.reason,
         conditions=conditions(story, milestones, previous, job.generation, now),
@@ -88,6 +89,7 @@ def compose(
         metrics=metrics,
         warnings=warnings(progress, previous.warnings if same_run else None),
         score=value,
+        score_metric=job.spec.options.score_metric if value else None,
         artifact=run.artifact,
         history=next_history(previous, run.artifact, value if run.state is RunState.DONE else None, now),
         serving=rollout.status,
@@ -102,6 +104,20 @@ def changed(next_status: FineTuneJobStatus, resource: Manifest) -> Manifest | No
     live = resource.get("status") or {}
     wire = keeping(live, previous_status(resource).to_wire(), next_status.to_wire())
     return None if wire == live else wire
+
+
+def phase_since(story: Story, previous: FineTuneJobStatus, now: datetime) -> str | None:
+    """Return since when it is in the story's phase; None where an earlier release has not noted it."""
+    return previous.last_phase_transition_time if story.phase == previous.phase else timestamp(now)
+
+
+def _pod_started_at(run: Run, known: RunStatus | None) -> str | None:
+    """Return when the trainer of the run's first pod began to work. What an earlier release saw end stays untold."""
+    if known is not None and (known.pod_started_at or known.finished_at):
+        return known.pod_started_at
+    states = (pods.trainer_status(pod).get("state") or {} for pod in run.pods)
+    starts = [(state.get("running") or state.get("terminated") or {}).get("startedAt") for state in states]
+    return min((start for start in starts if start), default=None)
 
 
 def _run_status(
@@ -123,6 +139,7 @@ def _run_status(
         evaluation=recorded_evaluation(job, previous) if run.job is not None else job.identity.evaluation,
         attempt=max(run.attempts, known.attempt if known and run.job is None else 0),
         started_at=started,
+        pod_started_at=_pod_started_at(run, known),
         finished_at=(known.finished_at if known and known.finished_at else timestamp(now)) if over else None,
         resumed_from_step=resumed if resumed is not None else known.resumed_from_step if known else None,
         active_seconds=run.active.seconds if run.active.until else None,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from finetune_operator.desired.defaults import NO_DEFAULTS, JobDefaults
 from finetune_operator.kinds import Manifest
+from finetune_operator.occurrence import Occurrence
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Plan:
 
     status: the whole next status, None when it means what the present one means. look_again_seconds: reconcile
     again after this time even if nothing is heard; None waits for a change. pull: where to read progress from.
+    occurrences: what is to be counted once the status is written.
     """
 
     applies: tuple[Manifest, ...] = ()
@@ -49,6 +51,7 @@ class Plan:
     notes: tuple[Note, ...] = ()
     look_again_seconds: float | None = None
     pull: Pull | None = None
+    occurrences: tuple[Occurrence, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 
 from finetune_api.handoff import Metrics, Progress
 from finetune_api.status import MetricsStatus, ProgressStatus
 from finetune_api.tasks import TaskOptions
+from finetune_operator.manifests import timestamp
 
 METRIC_LIMIT = 64
 METRIC_NAME_LIMIT = 128
@@ -53,6 +55,14 @@ def progress_status(progress: Progress, known: ProgressStatus | None) -> Progres
 def at_rest(progress: ProgressStatus | None) -> ProgressStatus | None:
     """Return the progress of a run that no pod works on: nothing can be said of when it will be done."""
     return progress.model_copy(update=_AT_REST) if progress else None
+
+
+def staged(progress: ProgressStatus | None, known: ProgressStatus | None, now: datetime) -> ProgressStatus | None:
+    """Return the progress with when its stage began. known: what the status tells of the run already."""
+    if progress is None:
+        return None
+    since = known.stage_started_at if known and known.stage == progress.stage else timestamp(now)
+    return progress.model_copy(update={"stage_started_at": since})
 
 
 def duration(seconds: int) -> str:

@@ -57,6 +57,15 @@ def test_metrics_tell_jobs_by_phase_and_what_was_done(bench: Workbench) -> None:
     results = {labels["result"]: count for labels, count in bench.operator.samples("reconcile_total")}
     assert results["ok"] >= 2
 
+    def reasons() -> dict[str, str]:
+        return {labels["name"]: labels["reason"] for labels, _ in bench.operator.samples("job_status_info")}
+
+    assert reasons() == {"job": "Unschedulable", "asleep": "Suspended"}
+    created = [count for labels, count in bench.operator.samples("api_requests_total") if labels["verb"] == "create"]
+    assert sum(created) >= 3
+    bench.kubectl("delete", "finetunejob", "job", "--wait=false")
+    bench.until(reasons, lambda told: told == {"asleep": "Suspended"})
+
 
 @pytest.mark.parametrize(
     ("environment", "words"),

@@ -26,7 +26,7 @@ STRANGE: dict[str, Any] = {
     "metrics": {"metrics": {"judge": {"win": 0.5}, "evaluation": {"report": {"a": 1}}}},
     "artifact": {"artifact": {"signature": "x"}},
     "serving": {"serving": {"canary": "b"}},
-    "usage": {"usage": {"gpuSeconds": 12}},
+    "usage": {"budget": {"gpuSeconds": 12}},
 }
 
 

@@ -109,8 +109,14 @@ def test_namesake_made_after_a_deletion_is_another_resource() -> None:
     assert cache.children("uid-2") == []
 
 
-def test_phases_are_counted() -> None:
+def test_jobs_are_told_with_their_pods_and_nothing_else() -> None:
     cache = Cache(lambda _: None)
-    assert cache.phases() == {}
+    assert cache.with_pods() == []
     cache.put(stored(1, phase="Training"))
-    assert cache.phases() == {"Training": 1}
+    cache.put(child("Job", "job-1"))
+    cache.put(child("Pod", "pod-1"))
+    ((found, pods),) = cache.with_pods()
+    assert found is cache.resource(KEY)
+    assert [pod["metadata"]["uid"] for pod in pods] == ["pod-1"]
+    cache.remove(stored(2))
+    assert cache.with_pods() == []

@@ -1,6 +1,7 @@
 """Failures of the API server, and of the operator: retried, told when they last, and forgotten when they pass."""
 
 import itertools
+from collections.abc import Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any
@@ -12,9 +13,11 @@ from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Listing
 from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.cluster.territory import Territory
-from finetune_operator.errors import Attempt, ClusterError, NotFound, Refused, Unavailable
+from finetune_operator.errors import Attempt, ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import Kind, Manifest
 from finetune_operator.manifests import name_of
+from finetune_operator.metrics import Tally
+from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.reconcile import reconciler as reconciler_module
 from finetune_operator.reconcile.reconciler import LASTING_FAILURES, Reconciler
 from tests.builders import finetune_job
@@ -91,16 +94,33 @@ class Server:
         return stored
 
 
+class Counted(Tally):
+    """Keeps what it is told to count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Occurrence] = []
+
+    def count(self, namespace: str, occurrences: Iterable[Occurrence]) -> None:
+        assert namespace == KEY.namespace
+        self.told += occurrences
+
+
 class Scene:
     """A FineTuneJob, and the operator working on it."""
 
     def __init__(self) -> None:
         self.server = Server()
+        self.tally = Counted()
         self.cache = Cache(lambda _: None)
         resource = finetune_job("job")
         resource["metadata"] |= {"uid": "uid-1", "generation": 1, "resourceVersion": "1"}
         self.cache.put(resource)
-        self.reconciler = Reconciler(
+        self.reconciler = self.another()
+
+    def another(self) -> Reconciler:
+        """Return what reconciles, as a process that starts anew makes it."""
+        return Reconciler(
             cluster=self.server,
             cache=self.cache,
             territory=Territory(self.server, "system/operator", set),
@@ -108,6 +128,7 @@ class Scene:
             policy=POLICY,
             identity="test",
             clock=lambda: NOW,
+            tally=self.tally,
         )
 
     async def work(self, times: int = 1) -> list[bool]:
@@ -200,3 +221,23 @@ async def test_mistake_of_the_operator_is_on_the_resource_when_it_lasts(monkeypa
     monkeypatch.setattr(reconciler_module, "decide", right)
     await scene.work()
     assert scene.status["reason"] == "CreatingPod"
+
+
+async def test_what_occurred_is_counted_once_and_only_when_the_status_that_tells_it_is_written() -> None:
+    scene = Scene()
+    await scene.work()
+    (training_job,) = (child for child in scene.cache.children("uid-1") if child["kind"] == "Job")
+    condition = {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": "exit code 65"}
+    version = str(int(training_job["metadata"]["resourceVersion"]) + 50)
+    head = {**training_job["metadata"], "resourceVersion": version}
+    scene.cache.put({**training_job, "metadata": head, "status": {"conditions": [condition]}})
+    scene.server.failures = {"status": Conflict("it has changed meanwhile")}
+    assert await scene.work() == [False]
+    assert scene.tally.told == []
+    scene.server.failures = {}
+    await scene.work(times=3)
+    assert [occurrence.measure for occurrence in scene.tally.told] == [Measure.RUN_FAILED]
+    scene.tally.told.clear()
+    # Another replica takes over: it knows no more than what is recorded.
+    await scene.another().reconcile(KEY)
+    assert scene.tally.told == []

@@ -73,6 +73,7 @@ def test_settings_come_from_the_command_line_then_the_environment_then_the_defau
     [
         (["--workers", "many"], {}, "--workers is 'many'; expected a whole number"),
         (["--workers", "0"], {}, "--workers is 0; at least 1 is needed"),
+        (["--gpu-hour-price", "-1"], {}, "--gpu-hour-price is -1.0; it must be 0 or above"),
         ([], {"FINETUNE_LOG_FORMAT": "xml"}, "FINETUNE_LOG_FORMAT is 'xml'; expected one of: plain, json"),
         (["--progress-interval-seconds", "0"], {}, "--progress-interval-seconds is 0.0; it must be above 0"),
         (["--leader-election", "maybe"], {}, "--leader-election is 'maybe'; expected one of: on, off"),

@@ -1,1 +1,1 @@
-"""Generates the CustomResourceDefinition and its reference page from the models of `finetune_api`."""
+"""Generates the CustomResourceDefinition and its reference page from the models, and pages of the charts."""

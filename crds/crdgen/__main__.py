@@ -1,13 +1,15 @@
-"""`python -m crdgen`: write, or with --check verify, the files that are generated from the models."""
+"""`python -m crdgen`: write, or with --check verify, the files that are generated from models and values."""
 
 import argparse
 import sys
 from pathlib import Path
 
+from crdgen.chart import ChartMismatch, chart_files
 from crdgen.manifest import manifest
 from crdgen.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
+CHARTS = (ROOT / "charts/finetune-operator",)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,6 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--reference", type=Path, default=ROOT / "docs/reference.md", help="the reference page")
     options = parser.parse_args(arguments)
     files = {options.output: manifest(), options.reference: reference()}
+    try:
+        for folder in CHARTS:
+            files |= chart_files(folder)
+    except ChartMismatch as error:
+        print(error, file=sys.stderr)
+        return 1
     return _check(files) if options.check else _write(files)
 
 

@@ -1,11 +1,12 @@
 """`docs/reference.md`: every field of the resource as a table per block, written from the generated schema."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from crdgen.manifest import COLUMNS, WIDE_COLUMNS, custom_resource_definition
 from crdgen.structural import Schema
+from crdgen.tables import table
 from finetune_api import API_VERSION, KIND, PLURAL, SHORT_NAME
 from finetune_api.failures import EXIT_CODE_OF, NOT_COUNTED, TERMINAL, FailureClass
 
@@ -62,12 +63,7 @@ def _section(path: str, block: Schema, homes: dict[str, str]) -> str:
         )
         for name, node in block["properties"].items()
     ]
-    return f"{'#' * (2 + path.count('.'))} {path}\n{_text(block)}\n\n{_table(FIELD_TABLE, rows)}{_rules(block)}"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return f"{'#' * (2 + path.count('.'))} {path}\n{_text(block)}\n\n{table(FIELD_TABLE, rows)}{_rules(block)}"
 
 
 def _text(node: Schema) -> str:
@@ -154,7 +150,7 @@ def _columns() -> str:
     head = ("Column", "Field", "Meaning")
     rows = [(name, f"`{path[1:]}`", text) for name, _, path, text in COLUMNS]
     rows += [(f"{name} (`-o wide`)", f"`{path[1:]}`", text) for name, _, path, text in WIDE_COLUMNS]
-    return f"## Columns of kubectl get {SHORT_NAME}\n\n{_table(head, rows)}"
+    return f"## Columns of kubectl get {SHORT_NAME}\n\n{table(head, rows)}"
 
 
 def _failures() -> str:
@@ -163,7 +159,7 @@ def _failures() -> str:
     return (
         "## Failure classes\n"
         "Why a training pod ended without a result; the reason of the condition that reports it.\n\n"
-        f"{_table(head, rows)}"
+        f"{table(head, rows)}"
     )
 
 

@@ -29,6 +29,14 @@ class Identity(StrEnum):
     ASSIGNED = "Assigned"
 
 
+class ImagePullPolicy(StrEnum):
+    """When a node pulls an image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
 class SELinuxOptions(ApiModel):
     """The part of a pod's SELinux context that the restricted Pod Security Standard leaves open."""
 
@@ -88,6 +96,11 @@ class PodOptions(ApiModel):
         max_length=16,
         description="Secrets to pull images with.",
         json_schema_extra=MAP_BY_NAME,
+    )
+    image_pull_policy: ImagePullPolicy | None = Field(
+        None,
+        description="When the node pulls the image. Default: Always for an image with the tag latest or none, else"
+        " IfNotPresent.",
     )
     env: list[EnvVar] | None = Field(
         None,

@@ -1,4 +1,15 @@
+{{- define "finetune-operator.fullname" -}}
+{{ .Values.fullnameOverride | default .Release.Name }}
+{{- end }}
+
+{{- define "finetune-operator.serviceAccountName" -}}
+{{ .Values.serviceAccount.name | default (include "finetune-operator.fullname" .) }}
+{{- end }}
+
 {{- define "finetune-operator.labels" -}}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{ include "finetune-operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -6,45 +17,28 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
 {{- define "finetune-operator.selector" -}}
-app.kubernetes.io/name: finetune-operator
+app.kubernetes.io/name: {{ .Values.nameOverride | default "finetune-operator" }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
-{{- define "finetune-operator.rules" -}}
-- apiGroups: [finetune.dev]
-  resources: [finetunejobs]
-  verbs: [get, list, watch]
-- apiGroups: [finetune.dev]
-  resources: [finetunejobs/status]
-  verbs: [update]
-- apiGroups: [finetune.dev]
-  resources: [finetunejobs/finalizers]
-  verbs: [update]
-- apiGroups: [batch]
-  resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [apps]
-  resources: [deployments]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [get, create, update, delete]
-- apiGroups: [policy]
-  resources: [poddisruptionbudgets]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [configmaps, services]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [persistentvolumeclaims]
-  verbs: [get, list, watch, create, patch, delete]
-- apiGroups: [""]
-  resources: [pods]
-  verbs: [get, list, watch, delete]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [list]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create]
+{{/* An image by its digest or else its tag; takes the image's values and the chart's appVersion. */}}
+{{- define "finetune-operator.image" -}}
+{{- $image := index . 0 -}}
+{{ $image.repository }}{{ if $image.digest }}@{{ $image.digest }}{{ else }}:{{ $image.tag | default (index . 1) }}{{ end }}
+{{- end }}
+
+{{/* The restricted Pod Security Standard, for the operator's pods and the test's. */}}
+{{- define "finetune-operator.podSecurity" -}}
+runAsNonRoot: true
+{{- if eq .Values.securityContext.identity "Fixed" }}
+runAsUser: 1000
+runAsGroup: 1000
+{{- end }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "finetune-operator.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
 {{- end }}

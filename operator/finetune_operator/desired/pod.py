@@ -39,8 +39,10 @@ def pod_metadata(
 
 
 def container(placement: PodPlacement, volumes: Volumes) -> Manifest:
-    """Return what all containers have in common: environment, resources, security, mounts."""
+    """Return what all containers have in common: pull policy, environment, resources, security, mounts."""
+    pulling = {"imagePullPolicy": placement.image_pull_policy.value} if placement.image_pull_policy else {}
     return {
+        **pulling,
         **environment(placement),
         "resources": resources(placement),
         "securityContext": CONTAINER_SECURITY,

@@ -21,6 +21,7 @@ ARTIFACT = ArtifactStatus(run="run1", uri="s3://finetune/published/run1", digest
 EVERYTHING: Manifest = {
     "serviceAccountName": "trainer",
     "imagePullSecrets": [{"name": "registry"}],
+    "imagePullPolicy": "Always",
     "env": [
         {"name": "AWS_REGION", "value": "eu-central-1"},
         {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},

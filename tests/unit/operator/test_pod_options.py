@@ -42,6 +42,11 @@ def variables(container: Manifest) -> dict[str, str]:
     return {variable["name"]: variable.get("value", "") for variable in container["env"]}
 
 
+def test_every_container_is_pulled_as_asked() -> None:
+    assert [found["imagePullPolicy"] for found in containers(imagePullPolicy="Always")] == ["Always"] * 3
+    assert not any("imagePullPolicy" in found for found in containers())
+
+
 def test_a_job_without_options_has_the_same_pods_in_every_release() -> None:
     """A changed value here means that an upgrade launches every live training anew."""
     template, _ = templates(job())

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import binaries, install
+from . import binaries, install, prometheus
 from .cluster import START_TIMEOUT_SECONDS, Cluster, say_on_stderr
 from .errors import DevclusterError
 from .status import report
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     pictures.add_argument("what", choices=("list", "import"))
     pictures.add_argument("archive", nargs="?", type=Path, help="a Docker or OCI archive")
     verbs.add_parser("build", help="build the programs, which takes minutes the first time").set_defaults(action=_build)
-    system = verbs.add_parser("install", help="install the Debian packages that are missing")
+    system = verbs.add_parser("install", help="install the Debian packages that are missing, fetch Prometheus")
     system.add_argument("--images", action="store_true", help="also what building images needs")
     system.set_defaults(action=_install)
     return parser
@@ -147,6 +147,7 @@ def _build(_: argparse.Namespace) -> int:
 
 def _install(given: argparse.Namespace) -> int:
     install.install(images=given.images, say=say_on_stderr)
+    prometheus.program("prometheus")
     return 0
 
 

@@ -75,8 +75,9 @@ format: $(STAMP) ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(STAMP) ## Write the generated files anew: CRD, field reference, pinned requirements
+generate: $(STAMP) ## Write the generated files anew: CRD, field reference, dashboards, pinned requirements
 	@$(BIN)/python -m crdgen
+	@$(BIN)/python -m dashboards
 	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt
 	@for extra in operator trainer; do \
 	  $(PIP_COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
@@ -85,6 +86,7 @@ generate: $(STAMP) ## Write the generated files anew: CRD, field reference, pinn
 .PHONY: verify
 verify: $(STAMP) ## Check that the generated files are current
 	@$(BIN)/python -m crdgen --check
+	@$(BIN)/python -m dashboards --check
 	@before=$$(cat requirements/*.txt | sha256sum); $(MAKE) --no-print-directory generate; \
 	  test "$$before" = "$$(cat requirements/*.txt | sha256sum)" \
 	  || { echo "requirements/ was not current; commit what 'make generate' wrote"; exit 1; }

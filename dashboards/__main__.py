@@ -9,9 +9,9 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from dashboards.fleet import fleet
 from dashboards.job import job
 from dashboards.operator import operator
+from dashboards.reading import FOLDER
 from dashboards.serving import serving
 
-FOLDER = Path(__file__).resolve().parents[1] / "charts/finetune-operator/files/dashboards"
 BOARDS = {"fleet": fleet, "job": job, "serving": serving, "operator": operator}
 
 

@@ -7,6 +7,7 @@ from dashboards.panels import Column, Panel, Query, bars, figure, graph, rows
 
 HERE = 'namespace=~"$namespace"'
 VARIABLES = [Variable("namespace", "Namespace", "finetune_jobs", many=True)]
+GPUS = newest("finetune_job_gpus", HERE, "namespace", "name", "component")
 TO_JOB = link_to("job", "Show the job")
 
 
@@ -28,7 +29,7 @@ def _in_phase(pattern: str) -> Query:
 
 def _counts() -> list[Panel]:
     failed = {1.0: "red"}
-    gpus = Query(f"sum({newest('finetune_job_gpus', HERE, 'namespace', 'name')}) or vector(0)")
+    gpus = Query(f"sum({GPUS}) or vector(0)")
     return [
         figure(
             "Working", "Jobs that train, evaluate or publish.", "short", _in_phase("Training|Evaluating|Publishing")
@@ -37,7 +38,7 @@ def _counts() -> list[Panel]:
         figure("Suspended", "Jobs that were told to wait.", "short", _in_phase("Suspended")),
         figure("Done", "Jobs that are published, or served.", "short", _in_phase("Succeeded|Ready|Deploying")),
         figure("Failed", "Jobs whose run failed.", "short", _in_phase("Failed"), thresholds=failed),
-        figure("GPUs held", "GPUs of the pods that run now.", "short", gpus),
+        figure("GPUs held", "GPUs of the pods that train or serve now.", "short", gpus),
     ]
 
 
@@ -55,7 +56,7 @@ def _running() -> Panel:
         "Jobs that train: progress, estimated time left, GPUs held. A row leads to the job.",
         Column(newest("finetune_job_progress_ratio", HERE, "namespace", "name"), "Progress", "percentunit"),
         Column(f"{ends} - time()", "Time left", "s"),
-        Column(newest("finetune_job_gpus", HERE, "namespace", "name"), "GPUs"),
+        Column(f"sum by (namespace, name) ({GPUS})", "GPUs"),
         width=16,
         link=TO_JOB,
     )

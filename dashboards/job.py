@@ -38,6 +38,7 @@ def _now() -> list[Panel]:
     phase = newest("finetune_job_status_info", HERE, "phase", "reason")
     run = newest("finetune_job_run_info", HERE, "run", "task", "method")
     score = newest("finetune_job_score", HERE, "model", "metric")
+    gpus = newest("finetune_job_gpus", HERE, "component")
     ends = newest("finetune_job_estimated_end_timestamp_seconds", HERE)
     return [
         figure("Phase", "The job's phase, and its reason.", "none", Query(phase, "{{phase}}: {{reason}}"), names=True),
@@ -49,7 +50,7 @@ def _now() -> list[Panel]:
             Query(newest("finetune_job_progress_ratio", HERE)),
         ),
         figure("Time left", "Estimated time until the training ends.", "s", Query(f"{ends} - time()")),
-        figure("GPUs held", "GPUs of the pod that runs.", "short", Query(newest("finetune_job_gpus", HERE))),
+        figure("GPUs held", "GPUs of the pods that train and serve.", "short", Query(gpus, "{{component}}")),
         figure("Score", "The task's main metric on the held-out rows.", "none", Query(score, "{{model}} {{metric}}")),
     ]
 
@@ -71,31 +72,37 @@ def _curves() -> list[Panel]:
             "Training loss, mean of a reporting interval. A gap is a loss that is not finite.",
             "none",
             Query(_trainer("loss"), BY_RUN),
+            width=6,
         ),
-        graph("Learning rate", "Learning rate of the schedule.", "sci", Query(_trainer("learning_rate"), BY_RUN)),
+        graph(
+            "Learning rate", "Learning rate of the schedule.", "sci", Query(_trainer("learning_rate"), BY_RUN), width=6
+        ),
         graph(
             "Gradient norm",
             "Norm of the gradients before clipping; peaks come before a loss that diverges.",
             "none",
             Query(_trainer("gradient_norm"), BY_RUN),
+            width=6,
         ),
         graph(
             "Figures of the task",
             "What the task's trainer tells beside the loss: rewards, margins, divergence, accuracy.",
             "none",
             Query(_trainer("figure", "figure"), "{{figure}}"),
+            width=6,
         ),
     ]
 
 
 def _speed() -> list[Panel]:
     return [
-        graph("Rows", "Rows that are learnt from.", "rowsps", Query(_trainer("samples_per_second"), BY_RUN)),
+        graph("Rows", "Rows that are learnt from.", "rowsps", Query(_trainer("samples_per_second"), BY_RUN), width=6),
         graph(
             "Tokens",
             "Tokens that are learnt from.",
             "short",
             Query(_trainer("tokens_per_second"), "{{run}} per second"),
+            width=6,
         ),
         graph(
             "Steps",
@@ -103,8 +110,9 @@ def _speed() -> list[Panel]:
             "short",
             Query(_trainer("step"), "{{run}} done"),
             Query(_trainer("steps"), "{{run}} in all"),
+            width=6,
         ),
-        graph("Epoch", "Passes over the data.", "none", Query(_trainer("epoch"), BY_RUN)),
+        graph("Epoch", "Passes over the data.", "none", Query(_trainer("epoch"), BY_RUN), width=6),
     ]
 
 

@@ -61,6 +61,7 @@ def _now() -> list[Panel]:
             "Which release each pod runs.",
             Column(f"max by (instance, pod, version) (finetune_operator_build_info{{{HERE}}})", "Running"),
             width=8,
+            height=4,
         ),
     ]
 

@@ -102,6 +102,7 @@ def rows(
     description: str,
     *columns: Column,
     width: int = FULL_WIDTH,
+    height: int = HEIGHT,
     hidden: Sequence[str] = (),
     link: dashboard.DashboardLink | None = None,
 ) -> table.Panel:
@@ -118,7 +119,7 @@ def rows(
     if link:
         panel = panel.data_links([link])
     queries = [Query(column.expression) for column in columns]
-    return _finish(panel, (title, description, "short"), queries, (width, HEIGHT), instant=True)  # type: ignore[return-value]
+    return _finish(panel, (title, description, "short"), queries, (width, height), instant=True)  # type: ignore[return-value]
 
 
 def _value(position: int, columns: Sequence[Column]) -> str:

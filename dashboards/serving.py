@@ -61,6 +61,7 @@ def _now() -> list[Panel]:
             "Which run, with which digest, how many pods serve. A row leads to the job.",
             Column(live, "Pods"),
             width=12,
+            height=4,
             link=link_to("job", "Show the job"),
         ),
     ]

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 TRAINER = [sys.executable, "-m", "finetune_trainer"]
-READY_TIMEOUT_SECONDS = 180
+READY_TIMEOUT_SECONDS = 400
 
 
 @dataclass

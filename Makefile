@@ -75,7 +75,7 @@ format: $(STAMP) ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(STAMP) ## Write the generated files anew: CRD, field reference, dashboards, pinned requirements
+generate: $(STAMP) ## Write the generated files anew: CRD, field reference, schema of the jobs' chart, dashboards, pinned requirements
 	@$(BIN)/python -m crdgen
 	@$(BIN)/python -m dashboards
 	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt

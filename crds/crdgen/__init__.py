@@ -1,1 +1,1 @@
-"""Generates the CustomResourceDefinition and its reference page from the models, and pages of the charts."""
+"""Generates the CRD, its reference page and the jobs' chart's checks from the models, and pages of the charts."""

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 
 from crdgen.chart import ChartMismatch, chart_files
+from crdgen.job_values import values_schema
 from crdgen.manifest import manifest
+from crdgen.merged_values import merged_checks
 from crdgen.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,8 +20,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of date")
     parser.add_argument("--output", type=Path, default=ROOT / "crds/finetunejobs.yaml", help="the CRD's file")
     parser.add_argument("--reference", type=Path, default=ROOT / "docs/reference.md", help="the reference page")
+    parser.add_argument(
+        "--chart", type=Path, default=ROOT / "charts/finetune-jobs", help="the folder of the jobs' chart"
+    )
     options = parser.parse_args(arguments)
-    files = {options.output: manifest(), options.reference: reference()}
+    files = {
+        options.output: manifest(),
+        options.reference: reference(),
+        options.chart / "values.schema.json": values_schema(),
+        options.chart / "files/merged.json": merged_checks(),
+    }
     try:
         for folder in CHARTS:
             files |= chart_files(folder)
@@ -31,6 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _write(files: dict[Path, str]) -> int:
     for path, text in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return 0
 

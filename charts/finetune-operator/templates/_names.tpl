@@ -7,9 +7,8 @@
 {{- end }}
 
 {{- define "finetune-operator.labels" -}}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{ with .Values.commonLabels }}{{ toYaml . }}
+{{ end -}}
 {{ include "finetune-operator.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -18,6 +17,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{- define "finetune-operator.selector" -}}
 app.kubernetes.io/name: {{ .Values.nameOverride | default "finetune-operator" }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The labels of the pod of `helm test`, which must not be taken for an operator. */}}
+{{- define "finetune-operator.testSelector" -}}
+app.kubernetes.io/name: {{ .Values.nameOverride | default "finetune-operator" }}-test
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 

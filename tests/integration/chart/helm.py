@@ -16,16 +16,20 @@ RELEASE = "release"
 NAMESPACE = "chart-tests"
 
 
-def rendered(folder: Path, chart: Path = CHART, **values: Any) -> list[Manifest]:
-    """Return the manifests, hooks among them. Raises CommandFailed with Helm's words; `folder` takes the values.
+def template(folder: Path, chart: Path = CHART, **values: Any) -> str:
+    """Return what Helm prints, hooks included. Raises CommandFailed with Helm's words; `folder` takes the values.
 
     Without the CRD, unless the values say otherwise: it takes most of the time.
     """
     file = folder / "values.json"
     file.write_text(json.dumps({"crds": {"install": False}, **values}))
     arguments = ("template", RELEASE, chart, "--namespace", NAMESPACE, *SERVER, "--values", file)
-    text = run([binaries.build() / "helm", *arguments], timeout_seconds=60)
-    return [manifest for manifest in yaml.safe_load_all(text) if manifest]
+    return run([binaries.build() / "helm", *arguments], timeout_seconds=60)
+
+
+def rendered(folder: Path, chart: Path = CHART, **values: Any) -> list[Manifest]:
+    """Return the manifests that Helm prints, as `template` does."""
+    return [manifest for manifest in yaml.safe_load_all(template(folder, chart, **values)) if manifest]
 
 
 def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:

@@ -1,0 +1,23 @@
+"""A real API server with the CRD, those of the Prometheus operator, and the namespaces of these tests."""
+
+from pathlib import Path
+
+import pytest
+
+from devcluster import Access
+from tests.integration.chart.helm import NAMESPACE
+from tests.integration.chart.samples import TEAM
+from tests.integration.operator.crd import install_crd
+
+PROMETHEUS_OPERATOR = Path(__file__).parent / "prometheus-operator-crds.yaml"
+
+
+@pytest.fixture(scope="session")
+def server(control_plane: Access) -> Access:
+    install_crd(control_plane)
+    control_plane.run_kubectl("apply", "--server-side", "-f", str(PROMETHEUS_OPERATOR))
+    control_plane.run_kubectl("wait", "--for=condition=Established", "-f", str(PROMETHEUS_OPERATOR))
+    control_plane.apply(
+        *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (NAMESPACE, TEAM))
+    )
+    return control_plane

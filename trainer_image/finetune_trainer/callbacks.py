@@ -42,7 +42,7 @@ class ReportProgress(TrainerCallback):  # type: ignore[misc]
 
     def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **_kwargs: Any) -> None:
         """Count the step. Report at the end, and with every checkpoint: a resumed run averages from there on."""
-        self._board.update(step=state.global_step, epoch=state.epoch)
+        self._board.step_done(state.global_step, state.epoch, int(state.num_input_tokens_seen))
         if control.should_save or state.global_step == state.max_steps:
             control.should_log = True
 

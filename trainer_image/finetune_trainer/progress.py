@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from typing import Any
 
 from finetune_api.handoff import Metrics, Progress, Stage
@@ -20,6 +21,10 @@ class ProgressBoard:
 
     def __init__(self, run_id: str) -> None:
         self._lock = threading.Lock()
+        self.last_step_timestamp: float | None = None
+        """When the newest step ended, in seconds since 1970."""
+        self.tokens_seen = 0
+        """Tokens learnt from, by the run's earlier attempts too."""
         self._progress = Progress(run_id=run_id, stage=Stage.DATA)
 
     @property
@@ -32,6 +37,11 @@ class ProgressBoard:
         """Set fields of the state."""
         with self._lock:
             self._progress = self._progress.model_copy(update=changes)
+
+    def step_done(self, step: int, epoch: float | None, tokens_seen: int) -> None:
+        """Note that an optimizer step has ended just now."""
+        self.last_step_timestamp, self.tokens_seen = time.time(), tokens_seen
+        self.update(step=step, epoch=epoch)
 
     def enter(self, stage: Stage) -> None:
         """Note that a stage begins."""

@@ -3,36 +3,21 @@
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.registry import Collector
 
-from finetune_api.handoff import Progress, Stage
 from finetune_trainer.log import say
+from finetune_trainer.metrics import TrainerMetrics
 from finetune_trainer.progress import ProgressBoard
 
-GAUGES = {
-    "step": "Optimizer steps done.",
-    "total_steps": "Optimizer steps in all.",
-    "epoch": "Passes over the data done.",
-    "loss": "Training loss, mean of the last reporting interval.",
-    "learning_rate": "Learning rate.",
-    "eta_seconds": "Estimated seconds until training ends.",
-    "samples_per_second": "Rows learnt from per second.",
-    "tokens_per_second": "Tokens learnt from per second.",
-    "resumed_from_step": "Step of the checkpoint that this attempt resumed from.",
-    "trainable_parameters": "Count of the parameters that learn.",
-}
 
-
-def serve_progress(board: ProgressBoard, port: int) -> None:
+def serve_progress(board: ProgressBoard, port: int, workspace: Path) -> None:
     """Answer in a thread of its own, as long as the process lives. A port that is taken is said, not fatal."""
     registry = CollectorRegistry()
-    registry.register(_BoardCollector(board))
+    registry.register(TrainerMetrics(board, workspace))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -77,32 +62,3 @@ class _Server(ThreadingHTTPServer):
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         # Not HTTPServer's own: it asks the DNS for the host's name, which can take seconds in a pod.
         socketserver.TCPServer.server_bind(self)
-
-
-class _BoardCollector(Collector):
-    def __init__(self, board: ProgressBoard) -> None:
-        self._board = board
-
-    def collect(self) -> Iterator[Metric]:
-        progress = self._board.progress
-        for name, description in GAUGES.items():
-            value = getattr(progress, name)
-            if value is not None:
-                yield GaugeMetricFamily(f"finetune_trainer_{name}", description, value=value)
-        yield _stages(progress)
-        yield _figures(progress)
-
-
-def _stages(progress: Progress) -> GaugeMetricFamily:
-    family = GaugeMetricFamily("finetune_trainer_stage", "1 for the stage that the pod is in.", labels=["stage"])
-    for stage in Stage:
-        family.add_metric([stage.value], float(stage is progress.stage))
-    return family
-
-
-def _figures(progress: Progress) -> GaugeMetricFamily:
-    family = GaugeMetricFamily("finetune_trainer_metric", "Figures on the held-out rows.", labels=["model", "metric"])
-    for model, figures in (("tuned", progress.metrics.evaluation), ("base", progress.metrics.baseline)):
-        for name, value in figures.items():
-            family.add_metric([model, name], value)
-    return family

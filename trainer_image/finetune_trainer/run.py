@@ -62,7 +62,7 @@ class Attempt:
         """Run the pipeline. Raises whatever it raises."""
         request = read_request(self.settings.job_file)
         self.board.update(run_id=request.run_id)
-        serve_progress(self.board, self.settings.port)
+        serve_progress(self.board, self.settings.port, self.settings.workspace)
         log.say("run", f"{request.run_id} of {request.namespace}/{request.name}: {request.task}")
         self.pipeline = Pipeline(request, self.settings, self.board, self.preemption)
         return self.pipeline.run()

@@ -74,6 +74,13 @@ def test_progress_is_served_and_sigterm_saves(site: Site, tmp_path: Path):
     assert re.search(r"^finetune_trainer_step \d+\.0$", metrics, re.MULTILINE)
     assert 'finetune_trainer_stage{stage="Train"} 1.0' in metrics
     assert "finetune_trainer_trainable_parameters" in metrics
+    told = dict(line.rsplit(" ", 1) for line in metrics.splitlines() if not line.startswith("#"))
+    assert told["finetune_trainer_steps"] == "3000.0"
+    assert float(told["finetune_trainer_tokens_total"]) > 0
+    assert 0 <= time.time() - float(told["finetune_trainer_last_step_timestamp_seconds"]) < 60
+    assert float(told["finetune_trainer_gradient_norm"]) > 0
+    used, size = (float(told[f"finetune_trainer_workspace_{what}_bytes"]) for what in ("used", "size"))
+    assert 0 < used < size
 
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)

@@ -1,6 +1,7 @@
 """The published folder's manifest: which files it holds, and the one digest that stands for all of them."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from finetune_api.schema import Tolerant
 from finetune_trainer.errors import CorruptArtifact, MissingInput
 
 MANIFEST_VERSION = 1
+EVALUATION_FILE = "evaluation.json"
+"""What the run did and how it was judged, beside the model."""
 
 
 class ArtifactFile(Tolerant):
@@ -85,6 +88,14 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError as error:
         raise MissingInput(f"{folder} holds no {MANIFEST_NAME}: it is not a published model") from error
     return parse_manifest(text, str(folder))
+
+
+def run_of(folder: Path) -> str:
+    """Return the id of the run that made a published model, empty if the folder does not tell."""
+    try:
+        return str(json.loads((folder / EVALUATION_FILE).read_bytes())["job"]["runId"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def verify(folder: Path, digest: str) -> Manifest:

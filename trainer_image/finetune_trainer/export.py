@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from finetune_api.handoff import RunRequest
-from finetune_trainer.artifact import write_manifest
+from finetune_trainer.artifact import EVALUATION_FILE, write_manifest
 from finetune_trainer.card import model_card
 from finetune_trainer.log import say
 from finetune_trainer.records import ExportRecord, Results
@@ -14,7 +14,6 @@ from finetune_trainer.report import build_report
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.workspace import Workspace, write_atomically
 
-EVALUATION_FILE = "evaluation.json"
 CARD_FILE = "README.md"
 
 

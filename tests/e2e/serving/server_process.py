@@ -69,7 +69,7 @@ class Server:
         assert events[-1] == "data: [DONE]"
         return [json.loads(event.removeprefix("data: ")) for event in events[:-1]]
 
-    async def metric(self, name: str, **labels: str) -> float:
+    async def metric(self, name: str, /, **labels: str) -> float:
         """Return the value of one sample of /metrics, 0 if it is not there yet."""
         wanted = name + ("{" + ",".join(f'{key}="{value}"' for key, value in labels.items()) + "}" if labels else "")
         async with aiohttp.ClientSession() as session, session.get(f"{self.url}/metrics") as response:

@@ -123,7 +123,14 @@ async def test_tokens_are_counted(chat: Server):
     after = await chat.metric("finetune_server_generated_tokens_total")
     assert after - before == body["usage"]["completion_tokens"]
     route = {"code": "200", "route": "/v1/completions"}
-    assert await chat.metric("finetune_server_requests_total", **route) >= 1
+    requests = await chat.metric("finetune_server_requests_total", **route)
+    assert requests >= 1
+    first = await chat.metric("finetune_server_time_to_first_token_seconds_count", route=route["route"])
+    assert 1 <= first <= requests
+    whole = await chat.metric("finetune_server_request_duration_seconds_sum", route=route["route"])
+    assert 0 < await chat.metric("finetune_server_time_to_first_token_seconds_sum", route=route["route"]) < whole
+    assert await chat.metric("finetune_server_batch_size_sum") >= first
+    assert await chat.metric("finetune_server_model_info", digest=chat.digest, name="chat", run="") == 1
 
 
 async def test_models_are_listed(chat: Server):

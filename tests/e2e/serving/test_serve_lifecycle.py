@@ -123,6 +123,7 @@ async def _full_queue_answers_429_and_clients_that_leave_free_it(server: Server)
         waiting = asyncio.create_task(session.post(f"{server.url}/v1/completions", json=ENDLESS))
         while await server.metric("finetune_server_requests_in_flight") < 4:  # the three, and this one itself
             await asyncio.sleep(0.02)
+        assert await server.metric("finetune_server_requests_queued") == 1
         async with session.post(f"{server.url}/v1/completions", json={"prompt": "One"}) as refused:
             assert refused.status == 429
             assert int(refused.headers["Retry-After"]) > 0
@@ -131,6 +132,8 @@ async def _full_queue_answers_429_and_clients_that_leave_free_it(server: Server)
     async with asyncio.timeout(10):
         status, _ = await server.post("/v1/completions", {"prompt": "One", "max_tokens": 2})
     assert status == 200
+    assert await server.metric("finetune_server_requests_queued") == 0
+    assert await server.metric("finetune_server_requests_cancelled_total") == 3
     assert await server.metric("finetune_server_generated_tokens_total") < ENDLESS["max_tokens"]
 
 

@@ -54,6 +54,29 @@ async def test_a_full_queue_refuses_and_a_place_is_free_only_when_the_work_has_e
     workers.close()
 
 
+async def test_only_what_has_no_thread_yet_waits():
+    workers = Workers(1, 2)
+    running, let_go = threading.Event(), threading.Event()
+
+    def stubborn(_: Emit, __: threading.Event) -> None:
+        running.set()
+        let_go.wait(10)
+
+    with workers.start(stubborn):
+        await asyncio.to_thread(running.wait, 10)
+        assert workers.waiting == 0
+        with workers.start(_counting(1)):
+            with workers.start(_counting(1)):
+                assert workers.waiting == 2
+            assert workers.waiting == 1
+            let_go.set()
+            async with asyncio.timeout(10):
+                while workers.waiting:
+                    await asyncio.sleep(0.01)
+    workers.close()
+    assert workers.waiting == 0
+
+
 async def test_leaving_tells_the_work_to_stop():
     workers = Workers(1, 1)
     stopped = threading.Event()

@@ -7,7 +7,15 @@ from pathlib import Path
 import pytest
 
 from finetune_api.handoff import MANIFEST_NAME
-from finetune_trainer.artifact import build_manifest, digest_of, parse_manifest, verify, write_manifest
+from finetune_trainer.artifact import (
+    EVALUATION_FILE,
+    build_manifest,
+    digest_of,
+    parse_manifest,
+    run_of,
+    verify,
+    write_manifest,
+)
 from finetune_trainer.errors import CorruptArtifact, MissingInput
 
 
@@ -87,3 +95,12 @@ def test_a_manifest_that_leaves_its_folder_is_refused(folder: Path):
     )
     with pytest.raises(CorruptArtifact, match="outside of the folder"):
         parse_manifest(text.replace(manifest.digest, digest_of(listing.files)), "s3://bucket/model")
+
+
+@pytest.mark.parametrize(
+    ("text", "run"), [('{"job": {"runId": "8c1f"}}', "8c1f"), ("{}", ""), ("[]", ""), ("no JSON", ""), (None, "")]
+)
+def test_run_is_read_from_what_lies_beside_the_model(text: str | None, run: str, tmp_path: Path):
+    if text is not None:
+        (tmp_path / EVALUATION_FILE).write_text(text)
+    assert run_of(tmp_path) == run

@@ -18,6 +18,8 @@ async def classify(request: web.Request) -> web.Response:
     if not hasattr(model, "classify"):
         raise wrong_route(state.name, model)
 
+    state.metrics.batch_size.observe(len(body.input))
+
     def work(emit: Emit, cancelled: threading.Event) -> None:
         for result in model.classify(body.input, body.top_k, cancelled):
             emit(result)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import partial
@@ -82,11 +83,12 @@ def _language_model(state: ServerState, body: GenerationRequest) -> "LanguageMod
 async def _answer(
     request: web.Request, model: "LanguageModel", body: GenerationRequest, prompts: list[Prompt], reply: Reply
 ) -> web.StreamResponse:
-    state = request.app[STATE]
+    state, started = request.app[STATE], time.monotonic()
     prompt_tokens = sum(len(prompt.token_ids) for prompt in prompts)
     with state.workers.start(_generation(model, body, prompts)) as results:
         state.metrics.prompt_tokens.inc(prompt_tokens)
-        counted = _counted(state, results)
+        state.metrics.batch_size.observe(len(prompts))
+        counted = _counted(state, results, request.path, started)
         if body.stream:
             return await _stream(request, body, counted, reply, prompt_tokens)
         return await _collect(counted, reply, len(prompts), prompt_tokens)
@@ -110,8 +112,14 @@ def _emit_piece(emit: Emit, index: int, text: str) -> None:
     emit(Piece(index, text))
 
 
-async def _counted(state: ServerState, results: AsyncIterator[Piece | Finished]) -> AsyncIterator[Piece | Finished]:
+async def _counted(
+    state: ServerState, results: AsyncIterator[Piece | Finished], route: str, started: float
+) -> AsyncIterator[Piece | Finished]:
+    is_first = True
     async for result in results:
+        if is_first:
+            state.metrics.first_token.labels(route).observe(time.monotonic() - started)
+            is_first = False
         if isinstance(result, Finished):
             state.metrics.generated_tokens.inc(result.outcome.completion_tokens)
         yield result

@@ -40,6 +40,7 @@ def measured(metrics: ServingMetrics) -> Middleware:
             if route not in QUIET_ROUTES:
                 metrics.requests.labels(route, code).inc()
                 metrics.latency.labels(route).observe(seconds)
+                metrics.cancelled.inc(int(code == CLIENT_CLOSED_REQUEST))
                 log.info("%s %s %s in %.3f s", request.method, route, code, seconds)
 
     return middleware

@@ -21,6 +21,8 @@ async def score(request: web.Request) -> web.Response:
         raise wrong_route(state.name, model)
     texts = [text if isinstance(text, str) else [message.for_template() for message in text] for text in body.input]
 
+    state.metrics.batch_size.observe(len(texts))
+
     def work(emit: Emit, cancelled: threading.Event) -> None:
         for result in model.score(cast("list[Turns]", texts), cancelled):
             emit(result)

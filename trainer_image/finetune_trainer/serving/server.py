@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from finetune_trainer.artifact import verify
+from finetune_trainer.artifact import run_of, verify
 from finetune_trainer.config import pretends_gpus
 from finetune_trainer.errors import Unavailable
 from finetune_trainer.serving.app import build_app
@@ -87,7 +87,7 @@ async def _load_unless_stopped(state: ServerState, options: ServeOptions, stoppi
     either: set[asyncio.Future[Any]] = {loading, asyncio.ensure_future(stopping.wait())}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if loading.done():
-        state.ready(await loading)
+        state.ready(await loading, run_of(options.model))
         log.info("ready: %s with digest %s", options.name, options.digest)
 
 

@@ -26,11 +26,14 @@ class ServerState:
     not_ready: str | None = "starting"
     created: int = field(default_factory=lambda: int(time.time()))
 
-    def ready(self, model: "ServedModel") -> None:
-        """Take requests from now on."""
+    def __post_init__(self) -> None:
+        self.metrics.queued.set_function(lambda: self.workers.waiting)
+
+    def ready(self, model: "ServedModel", run: str) -> None:
+        """Take requests from now on. run: id of the run that made the model, empty if it is not told."""
         self.model = model
         self.not_ready = None
-        self.metrics.model.labels(self.name, self.digest).set(1)
+        self.metrics.model.labels(self.name, run, self.digest).set(1)
 
     def served_model(self, asked_for: str | None) -> "ServedModel":
         """Return the model. Raises ApiError: 503 while it is not ready, 404 if another one was asked for."""

@@ -22,6 +22,9 @@ class Workers:
     def __init__(self, threads: int, queue: int) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="model")
         self._places = threading.BoundedSemaphore(threads + queue)
+        self._lock = threading.Lock()
+        self.waiting = 0
+        """Count of jobs that wait for a thread."""
 
     @contextmanager
     def start(self, work: Work) -> Iterator[AsyncIterator[Any]]:
@@ -38,7 +41,12 @@ class Workers:
         def emit(result: Any) -> None:
             loop.call_soon_threadsafe(results.put_nowait, result)
 
-        job = self._executor.submit(work, emit, cancelled)
+        def run() -> None:
+            self._count_waiting(-1)
+            work(emit, cancelled)
+
+        self._count_waiting(1)
+        job = self._executor.submit(run)
         # A place is free when the work has ended, which may be after its client has gone.
         job.add_done_callback(lambda _: self._places.release())
         job.add_done_callback(lambda _: emit(_END))
@@ -46,7 +54,12 @@ class Workers:
             yield _results(results, job)
         finally:
             cancelled.set()
-            job.cancel()
+            if job.cancel():
+                self._count_waiting(-1)
+
+    def _count_waiting(self, change: int) -> None:
+        with self._lock:
+            self.waiting += change
 
     def close(self) -> None:
         """Wait for the work that runs; call it once all jobs were left or cancelled."""

@@ -8,6 +8,7 @@ from crdgen.chart import ChartMismatch, chart_files
 from crdgen.job_values import values_schema
 from crdgen.manifest import manifest
 from crdgen.merged_values import merged_checks
+from crdgen.metrics import metrics_page
 from crdgen.reference import reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,10 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--chart", type=Path, default=ROOT / "charts/finetune-jobs", help="the folder of the jobs' chart"
     )
+    parser.add_argument("--metrics", type=Path, default=ROOT / "docs/metrics.md", help="the page of the metrics")
     options = parser.parse_args(arguments)
     files = {
         options.output: manifest(),
         options.reference: reference(),
+        options.metrics: metrics_page(),
         options.chart / "values.schema.json": values_schema(),
         options.chart / "files/merged.json": merged_checks(),
     }

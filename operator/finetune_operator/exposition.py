@@ -60,7 +60,7 @@ class Exposition:
         jobs = self._sources.jobs()
         self._tally.begin({namespace_of(resource) for resource, _ in jobs})
         registry = CollectorRegistry()
-        registry.register(_Now([*_own(self._sources)], jobs))
+        registry.register(_Now([*own_families(self._sources)], jobs))
         return await asyncio.to_thread(lambda: generate_latest(REGISTRY) + generate_latest(registry))
 
 
@@ -98,7 +98,7 @@ def job_families(jobs: Iterable[View], now: datetime) -> Iterator[GaugeMetricFam
     yield from families.values()
 
 
-def _own(sources: Sources) -> Iterator[GaugeMetricFamily]:
+def own_families(sources: Sources) -> Iterator[GaugeMetricFamily]:
     """Return the figures of the operator itself."""
     listed = GaugeMetricFamily(
         "finetune_operator_namespace_listed",

@@ -16,8 +16,6 @@ from finetune_trainer.progress import ProgressBoard
 
 def serve_progress(board: ProgressBoard, port: int, workspace: Path) -> None:
     """Answer in a thread of its own, as long as the process lives. A port that is taken is said, not fatal."""
-    registry = CollectorRegistry()
-    registry.register(TrainerMetrics(board, workspace))
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -26,7 +24,7 @@ def serve_progress(board: ProgressBoard, port: int, workspace: Path) -> None:
                     board.progress.model_dump_json(by_alias=True, exclude_none=True).encode(), "application/json"
                 )
             elif self.path == "/metrics":
-                self._answer(generate_latest(registry), CONTENT_TYPE_LATEST)
+                self._answer(metrics_text(board, workspace), CONTENT_TYPE_LATEST)
             else:
                 self.send_error(404, "there are /progress and /metrics")
 
@@ -46,6 +44,13 @@ def serve_progress(board: ProgressBoard, port: int, workspace: Path) -> None:
         say("progress", f"port {port} cannot be served: {error}")
         return
     threading.Thread(target=server.serve_forever, name="progress", daemon=True).start()
+
+
+def metrics_text(board: ProgressBoard, workspace: Path) -> bytes:
+    """Return all figures as Prometheus text."""
+    registry = CollectorRegistry()
+    registry.register(TrainerMetrics(board, workspace))
+    return generate_latest(registry)
 
 
 class _Server(ThreadingHTTPServer):

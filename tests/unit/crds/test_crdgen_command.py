@@ -12,8 +12,9 @@ def test_the_committed_files_are_current(capsys: pytest.CaptureFixture[str]):
 
 
 def test_an_edited_file_is_reported_with_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    crd, reference = tmp_path / "crd.yaml", tmp_path / "reference.md"
+    crd, reference, metrics = tmp_path / "crd.yaml", tmp_path / "reference.md", tmp_path / "metrics.md"
     files = ["--output", str(crd), "--reference", str(reference), "--chart", str(tmp_path / "chart")]
+    files += ["--metrics", str(metrics)]
     assert main([*files, "--check"]) == 1
     assert main(files) == 0
     assert main([*files, "--check"]) == 0

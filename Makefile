@@ -75,9 +75,10 @@ format: $(STAMP) ## Rewrite the code in the project's style
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
 
 .PHONY: generate
-generate: $(STAMP) ## Write the generated files anew: CRD, field reference, schema of the jobs' chart, dashboards, pinned requirements
+generate: $(STAMP) ## Write the generated files anew: CRD, field reference, charts' schemas, dashboards, install.yaml, pinned requirements
 	@$(BIN)/python -m crdgen
 	@$(BIN)/python -m dashboards
+	@$(BIN)/python -m deploy
 	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt
 	@for extra in operator trainer; do \
 	  $(PIP_COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
@@ -87,6 +88,7 @@ generate: $(STAMP) ## Write the generated files anew: CRD, field reference, sche
 verify: $(STAMP) ## Check that the generated files are current
 	@$(BIN)/python -m crdgen --check
 	@$(BIN)/python -m dashboards --check
+	@$(BIN)/python -m deploy --check
 	@before=$$(cat requirements/*.txt | sha256sum); $(MAKE) --no-print-directory generate; \
 	  test "$$before" = "$$(cat requirements/*.txt | sha256sum)" \
 	  || { echo "requirements/ was not current; commit what 'make generate' wrote"; exit 1; }

@@ -15,7 +15,12 @@ MONITORING = {
         "relabelings": [{"action": "replace", "targetLabel": "cluster", "replacement": "a"}],
         "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "python_.*"}],
     },
-    "prometheusRule": {"enabled": True, "alertLabels": {"team": "ml"}, "disabledAlerts": ["Second"]},
+    "prometheusRule": {
+        "enabled": True,
+        "alertLabels": {"team": "ml"},
+        "disabledAlerts": ["Second"],
+        "runbookBase": "https://pages.example/",
+    },
     "dashboards": {"enabled": True, "annotations": {"grafana_folder": "ML"}},
 }
 LIMITS = {
@@ -53,10 +58,11 @@ EVERYTHING: dict[str, Any] = {
 }
 
 ALERTS = """\
+texts: &texts {summary: "{{ $labels.name }} is late", runbook_url: docs/runbooks.md#first}
 groups:
 - name: jobs
   rules:
-  - {alert: First, expr: vector(1), labels: {severity: critical}, annotations: {summary: "{{ $labels.name }} is late"}}
+  - {alert: First, expr: vector(1), labels: {severity: critical}, annotations: *texts}
   - {alert: Second, expr: vector(2)}
   - {record: "finetune:gpus:sum", expr: sum(finetune_job_gpus)}
 """

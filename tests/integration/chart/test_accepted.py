@@ -10,7 +10,7 @@ from demo.install import CHART
 from devcluster import Access, binaries
 from devcluster.commands import run
 from tests.integration.chart.helm import NAMESPACE, SERVER, template
-from tests.integration.chart.samples import EVERYTHING, MONITORING, TEAM, chart_with_files
+from tests.integration.chart.samples import EVERYTHING, MONITORING, TEAM
 
 VALUES: dict[str, dict[str, Any]] = {
     "none": {"crds": {"install": True}},
@@ -33,7 +33,7 @@ VALUES: dict[str, dict[str, Any]] = {
 def test_the_api_server_takes_every_manifest_as_it_stands(
     server: Access, tmp_path: Path, values: dict[str, Any]
 ) -> None:
-    text = template(tmp_path, chart_with_files(tmp_path), **values)
+    text = template(tmp_path, **values)
     strictly = ("--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-o", "name", "-f", "-")
     accepted = server.run_kubectl("apply", *strictly, input_text=text).splitlines()
     assert len(accepted) == sum(line.startswith("kind: ") for line in text.splitlines())

@@ -82,7 +82,10 @@ def test_alerts_come_from_the_file_but_for_those_left_out(tmp_path: Path) -> Non
     first, record = rule["spec"]["groups"][0]["rules"]
     assert first["alert"] == "First"
     assert first["labels"] == {"severity": "critical", "team": "ml"}
-    assert first["annotations"] == {"summary": "{{ $labels.name }} is late"}
+    assert first["annotations"] == {
+        "summary": "{{ $labels.name }} is late",
+        "runbook_url": "https://pages.example/docs/runbooks.md#first",
+    }
     assert record == {"record": "finetune:gpus:sum", "expr": "sum(finetune_job_gpus)"}
 
 

@@ -68,7 +68,7 @@ lint: $(STAMP) ## Check style, types and import boundaries
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
-	@test -z "$$(gofmt -l devcluster)" || { gofmt -d devcluster; exit 1; }
+	@test -z "$$(gofmt -l devcluster tests)" || { gofmt -d devcluster tests; exit 1; }
 
 .PHONY: format
 format: $(STAMP) ## Rewrite the code in the project's style

@@ -101,7 +101,7 @@ def build(say: Callable[[str], None] = print) -> Path:
     target = folder()
     if target.exists():
         return target
-    go = _go()
+    go = go_program()
     busy = f"another process has been building into {target} for more than an hour"
     with locked(cache_folder() / "building", timeout_seconds=_BUILD_TIMEOUT_SECONDS, busy=busy):
         if not target.exists():
@@ -131,8 +131,7 @@ def _build_one(go: str, target: Target, into: Path) -> None:
     done = subprocess.run(
         [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", into / target.program, target.package],
         cwd=SOURCES / target.module,
-        # Without C the programs need no compiler, and run in an image that holds nothing else.
-        env={**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"},
+        env=go_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -162,7 +161,16 @@ def _timed(label: str, say: Callable[[str], None]) -> Iterator[None]:
     say(f"{label}: {time.monotonic() - began:.0f} s")
 
 
-def _go() -> str:
+def go_environment() -> dict[str, str]:
+    """Return the environment that Go programs are built in.
+
+    Without C they need no compiler, and run in an image that holds nothing else.
+    """
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+
+
+def go_program() -> str:
+    """Return the path of a Go that is new enough. Raises MissingTools."""
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     wanted = ".".join(map(str, GO_VERSION))
     if go is None:

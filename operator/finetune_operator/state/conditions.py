@@ -35,7 +35,7 @@ def conditions(
     wanted = [
         *_course(story),
         *_milestones(story, milestones),
-        _ready(story, milestones),
+        *_ready(story, milestones),
     ]
     known = {condition.type: condition for condition in previous.conditions or ()}
     return [_dated(draft, known.get(draft[0]), generation, now) for draft in wanted]
@@ -73,13 +73,17 @@ def _milestones(story: Story, milestones: Milestones) -> Iterable[_Draft]:
             yield kind, ConditionStatus.UNKNOWN, story.reason, ""
 
 
-def _ready(story: Story, milestones: Milestones) -> _Draft:
+def _ready(story: Story, milestones: Milestones) -> Iterable[_Draft]:
+    """Ready is left out of a job that is as its spec asks, suspended, and has nothing to serve: False would say, by
+    kstatus, that it is worth waiting for.
+    """
     if milestones.ready is not None:
-        return ConditionType.READY, ConditionStatus.TRUE, story.reason, milestones.ready
-    if milestones.unserved is not None and milestones.published is None:
-        return ConditionType.READY, ConditionStatus.FALSE, milestones.unserved.reason, milestones.unserved.message
-    message = f"See condition {ConditionType.STALLED}." if story.course is Course.STALLED else story.message
-    return ConditionType.READY, ConditionStatus.FALSE, story.reason, message
+        yield ConditionType.READY, ConditionStatus.TRUE, story.reason, milestones.ready
+    elif milestones.unserved is not None and milestones.published is None:
+        yield ConditionType.READY, ConditionStatus.FALSE, milestones.unserved.reason, milestones.unserved.message
+    elif story.course is not Course.SETTLED:
+        message = f"See condition {ConditionType.STALLED}." if story.course is Course.STALLED else story.message
+        yield ConditionType.READY, ConditionStatus.FALSE, story.reason, message
 
 
 def _why(kind: ConditionType, failure: Problem) -> str:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState
 from finetune_api.training import TrainingSpec
 from finetune_trainer import checkpoints
 from finetune_trainer.arguments import check_steps
+from finetune_trainer.curves import FILE, EventFile, held_out_figures, training_figures
 from finetune_trainer.errors import NonFiniteLoss, Preempted
 from finetune_trainer.log import say
 from finetune_trainer.preemption import Preemption
@@ -132,6 +133,39 @@ class KeepCheckpoints(TrainerCallback):  # type: ignore[misc]
         say("train", f"checkpoint at step {state.global_step}")
 
 
+class DrawCurves(TrainerCallback):  # type: ignore[misc]
+    """Writes what is reported while it trains: a file for each attempt, all of them in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._events: EventFile | None = None
+
+    def on_train_begin(self, _args: Any, state: TrainerState, _control: Any, **_kwargs: Any) -> None:
+        """Begin a file."""
+        now = time.time()
+        self._events = EventFile(self._folder / f"{FILE}.{now:.6f}", now)
+        if state.global_step:
+            self._events.resume(state.global_step, now)
+
+    def on_log(
+        self, _args: Any, state: TrainerState, _control: Any, logs: dict[str, float] | None = None, **_kwargs: Any
+    ) -> None:
+        """Add an interval; the summary at the end is none."""
+        if self._events and logs and "loss" in logs:
+            self._events.add(state.global_step, training_figures(logs), time.time())
+
+    def held_out(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add how the model was judged meanwhile."""
+        if self._events:
+            self._events.add(step, held_out_figures(metrics), time.time())
+
+    def on_train_end(self, *_args: Any, **_kwargs: Any) -> None:
+        """Write out what is left."""
+        if self._events:
+            self._events.__exit__(None, None, None)
+            self._events = None
+
+
 class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
     """Judges the model on the held-out rows every so many steps, unless the pod is told to stop meanwhile."""
 
@@ -141,7 +175,9 @@ class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
         evaluate: Callable[[Any], dict[str, float]],
         board: ProgressBoard,
         preemption: Preemption,
+        curves: DrawCurves,
     ) -> None:
+        self._curves = curves
         self._interval_steps = interval_steps
         self._evaluate = evaluate
         self._board = board
@@ -163,5 +199,6 @@ class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
             before.restore()
             model.train()
         self._board.add_metrics(evaluation=metrics)
+        self._curves.held_out(state.global_step, metrics)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         say("train", f"held-out rows at step {state.global_step}: {figures}")

@@ -8,9 +8,10 @@ from pathlib import Path
 from finetune_api.handoff import RunRequest
 from finetune_trainer.artifact import EVALUATION_FILE, write_manifest
 from finetune_trainer.card import model_card
+from finetune_trainer.curves import publish_curves
 from finetune_trainer.log import say
 from finetune_trainer.records import ExportRecord, Results
-from finetune_trainer.report import build_report
+from finetune_trainer.report import build_report, thinned
 from finetune_trainer.tasks import Recipe
 from finetune_trainer.workspace import Workspace, write_atomically
 
@@ -26,6 +27,8 @@ def export(request: RunRequest, results: Results, recipe: Recipe, workspace: Wor
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(workspace.path(results.train.folder), folder, copy_function=_link_or_copy)
     (folder / EVALUATION_FILE).write_text(text, encoding="utf-8")
+    train = results.train
+    publish_curves(folder, thinned(train.history), train.steps, results.evaluate.tuned.metrics)
     card = model_card(request, results, recipe)
     (folder / CARD_FILE).write_text(card, encoding="utf-8")
     manifest = write_manifest(folder, request.uid)

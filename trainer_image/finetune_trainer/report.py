@@ -37,8 +37,8 @@ def build_report(request: RunRequest, results: Results) -> dict[str, Any]:
             "trainableParameters": train.trainable_parameters,
             "totalParameters": train.total_parameters,
             "resumedFromStep": train.resumed_from_step,
-            "lossHistory": [list(pair) for pair in _thinned(train.loss_history)],
-            "history": list(_thinned(train.history)),
+            "lossHistory": [list(pair) for pair in thinned(train.loss_history)],
+            "history": list(thinned(train.history)),
             "metrics": train.metrics,
         },
         "merge": _merge(train.merge) if train.merge else None,
@@ -55,7 +55,7 @@ def side_by_side(evaluate: EvaluateRecord) -> list[tuple[Sample, str | None]]:
     return [(sample, outputs.get(sample.input)) for sample in evaluate.tuned.samples]
 
 
-def _thinned(history: tuple[Entry, ...]) -> tuple[Entry, ...]:
+def thinned(history: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """Return at most so many entries that a chart can show."""
     return history[:: -(-len(history) // SHOWN_LOSSES) or 1]
 

@@ -113,11 +113,12 @@ class Training:
         spec = self.request.training
         keeper = callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption)
         reporter = callbacks.ReportProgress(self.board)
-        hooks = [callbacks.CheckSchedule(spec, self.board), reporter, keeper]
+        curves = callbacks.DrawCurves(self.workspace.curves)
+        hooks = [callbacks.CheckSchedule(spec, self.board), reporter, curves, keeper]
         if spec.evaluation_interval_steps:
             evaluate = self._evaluator(loaded, data, model)
             meanwhile = callbacks.EvaluateMeanwhile(
-                spec.evaluation_interval_steps, evaluate, self.board, self.preemption
+                spec.evaluation_interval_steps, evaluate, self.board, self.preemption, curves
             )
             hooks.append(meanwhile)
         parts = TrainerParts(

@@ -84,6 +84,11 @@ class Workspace:
         return self.folder / "checkpoints"
 
     @property
+    def curves(self) -> Path:
+        """The curves for TensorBoard: one file for each attempt that trained."""
+        return self.folder / "runs"
+
+    @property
     def adapter(self) -> Path:
         """The adapters before they are merged, and what they started from."""
         return self.folder / "adapter"

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSequenceClassificatio
 from finetune_trainer.artifact import read_manifest, verify
 from tests.e2e.trainer.tiny_data import chats, descriptions, reviews
 from tests.e2e.trainer.trainer_process import Site, TrainerProcess
+from tests.event_files import curves
 
 pytestmark = pytest.mark.e2e
 
@@ -85,6 +86,22 @@ def test_the_figures_are_those_of_the_published_files(classified: tuple[Site, Tr
     assert metrics.evaluation["accuracy"] == pytest.approx((logits.argmax(1) == labels).float().mean().item())
     assert metrics.evaluation["accuracy"] > metrics.baseline["accuracy"]
     assert _evaluation(site.published())["evaluation"]["metrics"] == pytest.approx(metrics.evaluation)
+
+
+def test_the_curves_outlive_the_pod(classified: tuple[Site, TrainerProcess]):
+    site, process = classified
+    published = _evaluation(site.published())
+    (file,) = (site.published() / "runs").iterdir()
+    found = curves(file)
+    history = published["training"]["history"]
+    assert len(history) > 3
+    assert found["train/loss"] == [(entry["step"], pytest.approx(entry["loss"])) for entry in history]
+    assert found["eval/accuracy"] == [
+        (published["training"]["steps"], pytest.approx(process.report.metrics.evaluation["accuracy"]))
+    ]
+    (live,) = (site.run_folder() / "runs").iterdir()
+    assert curves(live)["train/loss"] == found["train/loss"]
+    assert file.stat().st_size < 100_000
 
 
 def test_the_card_is_one_that_the_hub_reads(classified: tuple[Site, TrainerProcess]):

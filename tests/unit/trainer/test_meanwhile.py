@@ -1,20 +1,22 @@
 """Judging the model while it trains."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import torch
 from transformers import TrainerControl, TrainerState
 
-from finetune_trainer.callbacks import EvaluateMeanwhile
+from finetune_trainer.callbacks import DrawCurves, EvaluateMeanwhile
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
 
 
-def test_what_a_training_draws_does_not_depend_on_how_often_it_is_judged():
+def test_what_a_training_draws_does_not_depend_on_how_often_it_is_judged(tmp_path: Path):
     def evaluate(_: object) -> dict[str, float]:
         return {"loss": float(torch.rand(()))}
 
-    meanwhile = EvaluateMeanwhile(1, evaluate, ProgressBoard("run"), Preemption(lambda: None))
+    curves = DrawCurves(tmp_path)
+    meanwhile = EvaluateMeanwhile(1, evaluate, ProgressBoard("run"), Preemption(lambda: None), curves)
     torch.manual_seed(1)
     drawn = float(torch.rand(()))
     torch.manual_seed(1)

@@ -1,21 +1,42 @@
 """How the operator logs: one line per event, plain for people or JSON for machines.
 
-`logger.info("status", extra=fields(key=key, phase=phase))` reads `status key=a/b phase=Training`, or is an object with
-these fields.
+`logger.info("status", extra=fields(phase=phase))` reads `status phase=Training`, or is an object with this field. What
+is done for one FineTuneJob is `about` it: each line of that has its namespace and name, its run and attempt.
 """
 
 import json
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+_ABOUT: ContextVar[dict[str, Any]] = ContextVar("about")
 PLAIN = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 def fields(**values: Any) -> dict[str, Any]:
     """Return the figures and names of an event, as logging takes them. They may have any names."""
     return {"fields": {name: _plain(value) for name, value in values.items()}}
+
+
+@contextmanager
+def about(**values: Any) -> Iterator[None]:
+    """Let every line that is logged within, and by tasks that begin within, have these fields; None is left out."""
+    token = _ABOUT.set({})
+    try:
+        learn(**values)
+        yield
+    finally:
+        _ABOUT.reset(token)
+
+
+def learn(**values: Any) -> None:
+    """Let the lines from here on have these fields, too, until `about` ends."""
+    known = {name: _plain(value) for name, value in values.items() if value is not None}
+    _ABOUT.set({**_ABOUT.get({}), **known})
 
 
 class PlainFormatter(logging.Formatter):
@@ -53,7 +74,7 @@ def configure(log_format: str, level: str) -> None:
 
 
 def _fields(record: logging.LogRecord) -> dict[str, Any]:
-    return dict(getattr(record, "fields", {}))
+    return {**_ABOUT.get({}), **getattr(record, "fields", {})}
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ def main() -> int:
     from finetune_trainer import config, log
 
     config.settle_process()
-    log.configure()
+    log.configure(config.log_format())
     args = _parser().parse_args()
     code: int = args.function(args)
     return code

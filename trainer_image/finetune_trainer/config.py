@@ -115,6 +115,11 @@ def prepare_environment(request: RunRequest) -> int:
     return threads
 
 
+def log_format() -> str:
+    """Return how to log: json, or plain for people."""
+    return os.environ.get("FINETUNE_LOG_FORMAT", "plain")
+
+
 def pretends_gpus() -> bool:
     """Whether this pod's cluster only says that it has GPUs."""
     return os.environ.get(PRETENDED_GPUS, "") == "on"

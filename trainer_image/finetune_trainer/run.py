@@ -63,6 +63,7 @@ class Attempt:
         request = read_request(self.settings.job_file)
         self.board.update(run_id=request.run_id)
         serve_progress(self.board, self.settings.port, self.settings.workspace)
+        log.about(namespace=request.namespace, name=request.name, run=request.run_id)
         log.say("run", f"{request.run_id} of {request.namespace}/{request.name}: {request.task}")
         self.pipeline = Pipeline(request, self.settings, self.board, self.preemption)
         return self.pipeline.run()

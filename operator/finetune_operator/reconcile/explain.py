@@ -29,7 +29,7 @@ async def read_events(cluster: Cluster, observed: Observed, now: datetime) -> tu
     try:
         pages = await asyncio.gather(*reads)
     except Refused as error:
-        logger.warning("cannot read events", extra=fields(namespace=namespace_of(observed.resource), why=error))
+        logger.warning("cannot read events", extra=fields(why=error))
         return ()
     return tuple(event for page in pages for event in page)
 

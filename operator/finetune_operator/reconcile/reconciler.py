@@ -16,8 +16,8 @@ from finetune_operator.cluster.progress import ProgressBoard, ProgressTarget
 from finetune_operator.cluster.territory import LOOK_AGAIN_SECONDS, Territory
 from finetune_operator.errors import ClusterError, Conflict, NotFound, Refused
 from finetune_operator.kinds import Manifest
-from finetune_operator.logs import fields
-from finetune_operator.manifests import label_for, name_of, namespace_of, uid_of
+from finetune_operator.logs import about, fields, learn
+from finetune_operator.manifests import label_for, uid_of
 from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES, Tally
 from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
@@ -64,6 +64,11 @@ class Reconciler:
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at one FineTuneJob; return after how many seconds to look again. Raises to be called again."""
+        with about(namespace=key.namespace, name=key.name):
+            _learn_run(self._cache.resource(key))
+            return await self._counted(key)
+
+    async def _counted(self, key: Key) -> float | None:
         result = "error"
         try:
             with RECONCILE_SECONDS.time():
@@ -74,13 +79,13 @@ class Reconciler:
         except (Conflict, NotFound) as error:
             # The cluster is ahead of the cache: what it says will arrive, or has gone.
             result = "conflict"
-            logger.info("reconcile again", extra=fields(key=key, why=error))
+            logger.info("reconcile again", extra=fields(why=error))
             raise
         except (ClusterError, TimeoutError) as error:
-            logger.warning("reconcile failed", extra=fields(key=key, why=error or "took too long"))
+            logger.warning("reconcile failed", extra=fields(why=error or "took too long"))
             raise
         except Exception:
-            logger.exception("reconcile failed: a bug in the operator", extra=fields(key=key))
+            logger.exception("reconcile failed: a bug in the operator")
             raise
         finally:
             if result != "ok":
@@ -127,11 +132,13 @@ class Reconciler:
             raise error
         attempt = error.attempt
         child = f"{attempt.kind}/{attempt.name}"
-        logger.warning("refused", extra=fields(key=key, verb=attempt.verb, child=child, why=error))
+        logger.warning("refused", extra=fields(verb=attempt.verb, child=child, why=error))
         return Refusal(attempt.kind, attempt.name, str(error), attempt.verb, lasting=lasting)
 
     def _decide(self, observed: Observed) -> Plan:
-        return decide(observed, self._policy, self._clock())
+        plan = decide(observed, self._policy, self._clock())
+        _learn_run({"status": plan.status})
+        return plan
 
     async def _look_around(self, observed: Observed) -> Observed:
         """Read what the watches do not show: pods without our labels, and Events about what does not get on."""
@@ -195,7 +202,7 @@ class Reconciler:
             except ClusterError as error:
                 errors.append(error)
         for child in plan.deletes:
-            logger.info("delete", extra=fields(key=key, child=label_for(child)))
+            logger.info("delete", extra=fields(child=label_for(child)))
             try:
                 left = await self._cluster.delete(child)
             except ClusterError as error:
@@ -218,7 +225,7 @@ class Reconciler:
                 return {"foreign": (taken.live,)}
             except ClusterError as error:
                 return {"refusal": self._refusal(key, error)}
-            logger.info("apply", extra=fields(key=key, child=label_for(child), new=is_new))
+            logger.info("apply", extra=fields(child=label_for(child), new=is_new))
         return {}
 
     def _remember(self, key: Key, child: Manifest, wish: str, over: str) -> None:
@@ -226,7 +233,7 @@ class Reconciler:
         repairs = self._repairs.setdefault(key, {})
         repair = repairs[key_of(child)] = next_repair(repairs.get(key_of(child)), wish, over, self._clock())
         if repair.count:
-            logger.info("put right", extra=fields(key=key, child=label_for(child), count=repair.count, why=over))
+            logger.info("put right", extra=fields(child=label_for(child), count=repair.count, why=over))
 
     async def _tell(self, key: Key, observed: Observed, plan: Plan) -> None:
         """Write the status, then the Events: a step that could not be written is not told either."""
@@ -235,7 +242,7 @@ class Reconciler:
             self._tally.count(key.namespace, plan.occurrences)
             before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
             level = logging.DEBUG if before == after else logging.INFO
-            logger.log(level, "status", extra=fields(key=key, phase=after[0], reason=after[1]))
+            logger.log(level, "status", extra=fields(phase=after[0], reason=after[1]))
         self._cache.forget_departed(uid_of(observed.resource), observed.departed)
         for note in plan.notes:
             await self._record(observed.resource, note)
@@ -255,8 +262,13 @@ class Reconciler:
         try:
             await self._cluster.record(event(resource, note, self._identity, self._clock()))
         except ClusterError as error:
-            told = fields(namespace=namespace_of(resource), name=name_of(resource), reason=note.reason, why=error)
-            logger.warning("event not recorded", extra=told)
+            logger.warning("event not recorded", extra=fields(reason=note.reason, why=error))
+
+
+def _learn_run(resource: Manifest | None) -> None:
+    """Let the log's lines tell run and attempt, as a FineTuneJob's status has them."""
+    run = ((resource or {}).get("status") or {}).get("run") or {}
+    learn(run=run.get("id"), attempt=run.get("attempt"))
 
 
 def _headline(status: Manifest | None) -> tuple[str | None, str | None]:

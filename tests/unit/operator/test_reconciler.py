@@ -1,9 +1,12 @@
 """Failures of the API server, and of the operator: retried, told when they last, and forgotten when they pass."""
 
 import itertools
+import json
+import logging
 from collections.abc import Iterable
 from copy import deepcopy
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
@@ -15,6 +18,7 @@ from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.cluster.territory import Territory
 from finetune_operator.errors import Attempt, ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import Kind, Manifest
+from finetune_operator.logs import JsonFormatter
 from finetune_operator.manifests import name_of
 from finetune_operator.metrics import Tally
 from finetune_operator.occurrence import Measure, Occurrence
@@ -241,3 +245,26 @@ async def test_what_occurred_is_counted_once_and_only_when_the_status_that_tells
     # Another replica takes over: it knows no more than what is recorded.
     await scene.another().reconcile(KEY)
     assert scene.tally.told == []
+
+
+async def test_every_line_of_the_log_names_the_job_and_its_run() -> None:
+    lines = StringIO()
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(JsonFormatter())
+    logger = logging.getLogger("finetune_operator")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        scene = Scene()
+        scene.server.failures = {"create/Event": Unavailable("no answer")}
+        await scene.work()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert {line["message"] for line in told} == {"apply", "status", "event not recorded"}
+    run = scene.status["run"]["id"]
+    assert [(line["namespace"], line["name"], line["run"], line["attempt"]) for line in told] == [
+        (KEY.namespace, KEY.name, run, 0)
+    ] * len(told)

@@ -15,6 +15,13 @@ def test_one_replica_may_be_evicted_and_keeps_away_from_nobody(tmp_path: Path) -
     assert "affinity" not in operator_pod(manifests)["spec"]
 
 
+def test_an_upgrade_finds_the_deployment_of_earlier_releases(tmp_path: Path) -> None:
+    """A Deployment's name and selector cannot change: helm upgrade would fail, or leave two operators."""
+    (deployment,) = of_kind(rendered(tmp_path, commonLabels={"cost-centre": "42"}), "Deployment")
+    assert deployment["metadata"]["name"] == RELEASE
+    assert deployment["spec"]["selector"] == {"matchLabels": SELECTOR}
+
+
 def test_several_replicas_are_evicted_one_by_one_and_prefer_different_nodes(tmp_path: Path) -> None:
     manifests = rendered(tmp_path, replicas=2)
     (budget,) = of_kind(manifests, "PodDisruptionBudget")

@@ -8,7 +8,7 @@ from demo.install import CHART
 from finetune_operator.kinds import Manifest
 from tests.integration.chart.helm import NAMESPACE, RELEASE, of_kind, operator_pod, rendered
 from tests.integration.chart.samples import MONITORING, chart_with_files
-from tests.unit.operator.test_pod_options import job, templates
+from tests.unit.operator.pod_templates import job, templates
 
 KINDS = {"ServiceMonitor", "PodMonitor", "PrometheusRule"}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from finetune_api.handoff import PROGRESS_PORT
 from tests.integration.chart.helm import NAMESPACE, RELEASE, of_kind, operator_pod, rendered
-from tests.unit.operator.test_pod_options import job, templates
+from tests.unit.operator.pod_templates import job, templates
 
 
 def test_network_policies_let_in_who_has_business(tmp_path: Path) -> None:

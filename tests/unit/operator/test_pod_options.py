@@ -6,28 +6,11 @@ from typing import Any
 
 import pytest
 
-from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.config_map import run_request
-from finetune_operator.desired.deployment import deployment
-from finetune_operator.desired.resource import FineTuneJob, parse_resource
-from finetune_operator.desired.training_job import training_job
 from finetune_operator.kinds import Manifest
-from tests.builders import finetune_job
+from tests.unit.operator.pod_templates import job, templates
 
-IMAGE = "trainer:1"
 CA_ITEM = {"key": "ca.crt", "path": "ca-bundle.crt"}
-
-
-def job(**options: Any) -> FineTuneJob:
-    manifest = finetune_job("job", compute=options, serving={"enabled": True, **options})
-    manifest["metadata"] |= {"uid": "uid-1", "generation": 3}
-    return parse_resource(manifest)
-
-
-def templates(found: FineTuneJob) -> list[Manifest]:
-    artifact = ArtifactStatus(run="run1", uri="s3://finetune/published/run1", digest="sha256:1")
-    owners = training_job(found, IMAGE), deployment(found, artifact, IMAGE)
-    return [owner["spec"]["template"] for owner in owners]
 
 
 def pods(**options: Any) -> list[Manifest]:

@@ -19,13 +19,14 @@ ROOT = Path(__file__).parents[3]
 CHART = ROOT / "charts/finetune-jobs"
 EXAMPLE = yaml.safe_load((ROOT / "examples/imdb-sentiment/finetunejob.yaml").read_text())["spec"]
 GIT = ("--server-side", "--field-manager=git")
+FEWEST = 2
 SCALER = {
     "apiVersion": "autoscaling/v2",
     "kind": "HorizontalPodAutoscaler",
     "metadata": {"name": "job"},
     "spec": {
         "scaleTargetRef": {"apiVersion": "finetune.dev/v1alpha1", "kind": "FineTuneJob", "name": "job"},
-        "minReplicas": 2,
+        "minReplicas": FEWEST,
         "maxReplicas": 4,
         "metrics": [
             {
@@ -57,7 +58,7 @@ class Repository:
         self._bench.kubectl("apply", *GIT, "-f", str(self._manifest))
 
     def others(self) -> dict[str, Manifest]:
-        """Return what others than Git own outside of the status; fail where kubectl sees a difference."""
+        """Return what others than Git own beside the status; fail where kubectl sees a difference."""
         assert self._bench.kubectl("diff", *GIT, "-f", str(self._manifest)) == ""
         found = self._bench.kubectl("get", "ftj", "job", "-o", "json", "--show-managed-fields")
         entries = json.loads(found)["metadata"]["managedFields"]
@@ -91,6 +92,10 @@ def test_no_phase_drifts_from_git_and_scaling_fights_with_nobody(bench: Workbenc
     bench.wait(phase="Ready")
     assert only_finalizers(git.others())
 
+    bench.apply(SCALER)
+    git.commit(training={"learningRate": 0.5}, suspend=True)
+    bench.wait(phase="Suspended")
+    assert only_finalizers(git.others())
     git.commit(training={"learningRate": 0.5})
     status = bench.wait(reason="Unschedulable")
     pod = bench.wait_for_pod(f"job-{status['run']['id']}")
@@ -99,24 +104,14 @@ def test_no_phase_drifts_from_git_and_scaling_fights_with_nobody(bench: Workbenc
     bench.wait(phase="Failed")
     assert only_finalizers(git.others())
 
-    bench.kubectl("scale", "ftj", "job", "--replicas=3")
-    bench.until(lambda: replicas(bench), lambda count: count == 3)
-    git.sync()
-    assert list(git.others().values()) == [{"f:spec": {"f:serving": {"f:replicas": {}}}}]
-    assert replicas(bench) == 3
+    for count in (FEWEST, FEWEST + 1):
+        bench.until(lambda: replicas(bench), lambda found, count=count: found == count, 60)
+        git.sync()
+        assert only_finalizers(git.others())
+        assert replicas(bench) == count
+        bench.kubectl("scale", "ftj", "job", f"--replicas={FEWEST + 1}")
 
     git.commit()
-    git.commit(suspend=True)
-    bench.wait(phase="Suspended")
-    assert bench.get("ftj", "job")["spec"]["serving"]["replicas"] == 3
-    assert "git" not in git.others()
-
-
-def test_an_autoscaler_of_the_job_fights_with_nobody(bench: Workbench, tmp_path: Path) -> None:
-    git = Repository(bench, tmp_path)
-    git.commit()
-    bench.apply(SCALER)
-    scaled = bench.until(lambda: bench.get("ftj", "job"), lambda job: job["spec"]["serving"].get("replicas") == 2, 60)
-    git.sync()
-    assert list(git.others().values()) == [{"f:spec": {"f:serving": {"f:replicas": {}}}}]
-    assert bench.get("ftj", "job")["metadata"]["generation"] == scaled["metadata"]["generation"]
+    bench.until(bench.status, lambda found: found["run"]["id"] == found["artifact"]["run"])
+    assert bench.get("ftj", "job")["spec"]["serving"]["replicas"] == FEWEST + 1
+    assert only_finalizers(git.others())

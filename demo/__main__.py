@@ -1,4 +1,4 @@
-"""`python -m demo [up|down] [--example NAME]`: one example from nothing to answers of the served model."""
+"""`python -m demo [up|inputs|down] [--example NAME]`: one example from nothing to answers of the served model."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 600.0
 def main() -> int:
     """Run the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("command", choices=["up", "down"], nargs="?", default="up")
+    parser.add_argument("command", choices=["up", "inputs", "down"], nargs="?", default="up")
     parser.add_argument("--example", choices=story_names(), default="imdb-sentiment", help="default: %(default)s")
     parser.add_argument("--name", default=CLUSTER_NAME, help="name of the embedded cluster (default: %(default)s)")
     arguments = parser.parse_args()
@@ -33,6 +33,9 @@ def main() -> int:
     try:
         if arguments.command == "down":
             Cluster(arguments.name).down()
+            return 0
+        if arguments.command == "inputs":
+            upload_inputs(_running(arguments.name), arguments.example, load_story(arguments.example), _cache())
             return 0
         return _up(arguments.name, arguments.example, console)
     except (DevclusterError, JobFailed) as error:
@@ -85,11 +88,16 @@ def _show_results(
 
 
 def _cluster(name: str) -> Access:
-    if given := os.environ.get("KUBECONFIG"):
-        return ExternalCluster("external", Path(given))
-    own = Cluster(name)
-    own.up()
-    return own
+    cluster = _running(name)
+    if isinstance(cluster, Cluster):
+        cluster.up()
+    return cluster
+
+
+def _running(name: str) -> Access:
+    """Return the cluster that KUBECONFIG names, or the embedded one of this name."""
+    given = os.environ.get("KUBECONFIG")
+    return ExternalCluster("external", Path(given)) if given else Cluster(name)
 
 
 def _ask(cluster: Access, question: Question, job: str, statuses: dict[str, Status], console: Console) -> bool:

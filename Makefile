@@ -79,6 +79,7 @@ generate: $(STAMP) ## Write the generated files anew: CRD, field reference, char
 	@$(BIN)/python -m crdgen
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python -m deploy
+	@$(BIN)/python -m tests.unit.operator.argocd_files
 	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt
 	@for extra in operator trainer; do \
 	  $(PIP_COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \

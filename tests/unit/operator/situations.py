@@ -16,12 +16,16 @@ from tests.unit.operator.builders import Scene, unscheduled
 
 @dataclass(frozen=True)
 class Situation:
-    """A named scene. kstatus: InProgress, Current, Failed or Terminating. health: Argo CD's word."""
+    """A named scene. kstatus: InProgress, Current, Failed or Terminating. health: Argo CD's word.
+
+    health_message: what the health check says where it is not the status' own message.
+    """
 
     name: str
     kstatus: str
     health: str
     make: Callable[[], Scene]
+    health_message: str = ""
 
     def resource(self) -> Manifest:
         """The FineTuneJob as it is stored, with the fields that a Git tool would see."""
@@ -168,7 +172,7 @@ def _deleted(*finalizers: str) -> Scene:
 
 
 SITUATIONS = (
-    Situation("unseen", "InProgress", "Progressing", _new),
+    Situation("unseen", "InProgress", "Progressing", _new, "The operator has not seen the job yet."),
     Situation("launched", "InProgress", "Progressing", _launched),
     Situation("no-gpu-free", "InProgress", "Progressing", _without_gpu),
     Situation("source-missing", "InProgress", "Progressing", lambda: _waiting_for_source(None)),
@@ -185,7 +189,13 @@ SITUATIONS = (
     Situation("retrying", "InProgress", "Progressing", _retrying),
     Situation("evaluating", "InProgress", "Progressing", lambda: _at(Stage.EVALUATE)),
     Situation("publishing", "InProgress", "Progressing", lambda: _at(Stage.PUSH)),
-    Situation("edited-unseen", "InProgress", "Progressing", lambda: _served().edit(training={"learningRate": 1e-3})),
+    Situation(
+        "edited-unseen",
+        "InProgress",
+        "Progressing",
+        lambda: _served().edit(training={"learningRate": 1e-3}),
+        "The operator has not seen the last change yet.",
+    ),
     Situation("stopping", "InProgress", "Suspended", _stopping),
     Situation("suspended", "Current", "Suspended", _suspended),
     Situation("suspended-from-the-start", "Current", "Suspended", _never_started),
@@ -203,7 +213,13 @@ SITUATIONS = (
     Situation("next-run-failed", "Failed", "Degraded", lambda: _failed(_next_run())),
     Situation("failed", "Failed", "Degraded", _failed),
     Situation("invalid", "Failed", "Degraded", _invalid),
-    Situation("failed-and-edited", "InProgress", "Progressing", lambda: _failed().edit(retry="2")),
+    Situation(
+        "failed-and-edited",
+        "InProgress",
+        "Progressing",
+        lambda: _failed().edit(retry="2"),
+        "The operator has not seen the last change yet.",
+    ),
     Situation("deleted", "Terminating", "Progressing", _deleted),
     Situation("deleted-but-kept", "Terminating", "Progressing", lambda: _deleted("example.com/backup")),
 )

@@ -105,3 +105,15 @@ def test_without_files_there_are_no_rules_and_dashboards(tmp_path: Path) -> None
 
     manifests = rendered(tmp_path, copy, metrics=MONITORING)
     assert not {manifest["kind"] for manifest in manifests} & {"PrometheusRule", "ConfigMap"}
+
+
+def test_alerts_and_dashboards_lead_to_the_runbooks_where_people_read_them(tmp_path: Path) -> None:
+    runbooks = "https://wiki.example/finetune/runbooks"
+    manifests = rendered(tmp_path, metrics={**MONITORING, "runbooksUrl": runbooks})
+    (rule,) = of_kind(manifests, "PrometheusRule")
+    urls = {found["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for found in group["rules"]}
+    assert f"{runbooks}#finetuneoperatordown" in urls
+    boards = [json.loads(next(iter(found["data"].values()))) for found in of_kind(manifests, "ConfigMap")]
+    assert len(boards) == 4
+    assert {link["url"] for board in boards for link in board["links"] if "url" in link} == {runbooks}
+    assert all(url.startswith(runbooks) for url in urls)

@@ -120,7 +120,7 @@ def _outcomes() -> list[Panel]:
             "Failures by class",
             "Runs of the time range that failed, by the class of failure.",
             "short",
-            Query(f"sum by (failure_class) (increase({failed}[$__range]))", "{{failure_class}}"),
+            Query(f"round(sum by (failure_class) (increase({failed}[$__range]))) > 0", "{{failure_class}}"),
             width=6,
         ),
         graph("Retries", "Pods that were started again.", "short", Query(retries, "{{namespace}}"), width=4),

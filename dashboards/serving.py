@@ -51,10 +51,10 @@ def _now() -> list[Panel]:
         ),
         figure(
             "Not what was published",
-            "Models whose served digest is not the published one: a rollout, a pinned run, or pods that do not start.",
+            "Models whose served digest is none that the served run has published.",
             "short",
             Query(f"count({matches}) - sum({matches})"),
-            thresholds={1.0: "orange"},
+            thresholds={1.0: "red"},
         ),
         rows(
             "Live models",
@@ -165,7 +165,7 @@ def _rollout() -> list[Panel]:
         graph("Replicas", "Replicas that are wanted, and ready.", "short", Query(replicas, f"{BY_NAME} {{{{state}}}}")),
         graph(
             "Serves what was published",
-            "1 while the served digest is the published one.",
+            "Whether the served digest is what the served run has published.",
             "bool_yes_no",
             Query(matches, BY_NAME),
         ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 from finetune_api.failures import FailureClass
+from finetune_api.handoff import Stage
 from finetune_operator.occurrence import Measure, Occurrence
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -56,7 +57,9 @@ class Tally:
         self._currency = currency
 
     def begin(self, namespaces: Iterable[str]) -> None:
-        """Show namespaces' counters from 0 on: Prometheus takes no notice of what a counter begins with."""
+        """Show counters from 0 on, each namespace's too: Prometheus takes no notice of what one begins with."""
+        for stage in Stage:
+            STAGE_SECONDS.labels(stage)
         for namespace in namespaces:
             RUNS_FINISHED.labels(namespace, SUCCEEDED, "")
             for failure in FailureClass:

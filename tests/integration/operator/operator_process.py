@@ -40,7 +40,7 @@ class OperatorProcess:
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "finetune_operator"]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while self.says("livez") != "ok":
             assert self._process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()

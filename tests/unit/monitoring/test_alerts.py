@@ -14,6 +14,7 @@ from tests.unit.monitoring.promql import selectors
 ROOT = Path(__file__).resolve().parents[3]
 ALERTS = ROOT / "charts/finetune-operator/files/alerts.yaml"
 RUNBOOKS = ROOT / "docs/runbooks.md"
+MONITORING = ROOT / "docs/monitoring.md"
 TESTS = sorted((Path(__file__).parent / "alerts").glob("*.yaml"))
 RULES = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
 names = [rule["alert"] for rule in RULES]
@@ -61,8 +62,10 @@ def test_every_alert_says_what_is_wrong_how_bad_it_is_and_where_the_runbook_is(r
     assert re.fullmatch(r"\*\*Means\*\* .+\*\*Look\*\* .+\*\*Do\*\* .+", section, re.DOTALL)
 
 
-def test_every_runbook_is_of_an_alert():
-    assert sorted(re.findall(r"^### (\w+)", RUNBOOKS.read_text(), re.M)) == sorted(names)
+def test_every_runbook_is_of_an_alert_and_the_page_on_monitoring_lists_all():
+    assert sorted(re.findall(r"^### (\w+)", RUNBOOKS.read_text(), re.MULTILINE)) == sorted(names)
+    listed = re.findall(r"^\| \[(\w+)\]\(runbooks.md#(\w+)\) \| (\w+) ", MONITORING.read_text(), re.MULTILINE)
+    assert listed == [(rule["alert"], rule["alert"].lower(), rule["labels"]["severity"]) for rule in RULES]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=names)

@@ -14,7 +14,7 @@ from finetune_operator.state.deadline import deadline_message, failed_by_deadlin
 from finetune_operator.state.disruption import outside_problem
 from finetune_operator.state.job_outcome import failed_condition, outcome
 from finetune_operator.state.run import Run
-from finetune_operator.state.story import Problem
+from finetune_operator.state.story import Problem, closed
 
 SIGBUS = 135
 SIGKILL = 137
@@ -75,12 +75,12 @@ def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | Non
     """Say why a pod failed: what its trainer knows itself, else what came from outside, else the exit code."""
     said = report.failure if report else None
     if said and said.failure_class is not FailureClass.PREEMPTED:
-        return Problem(said.failure_class, f"{said.message}{beside(pod)}")
+        return Problem(said.failure_class, f"{closed(said.message)}{beside(pod)}")
     outside = outside_problem(job, pod)
     if outside is not None:
-        return Problem(outside.reason, f"{outside.message} Its last word: {said.message}" if said else outside.message)
+        return Problem(outside.reason, f"{outside.message} Its last word: {closed(said.message)}" if said else outside.message)
     if said:
-        return Problem(said.failure_class, said.message)
+        return Problem(said.failure_class, closed(said.message))
     end = pods.ended(pod)
     return _trainer_failure(job, pod, end) if end else _failure_without_trainer(pod)
 
@@ -104,7 +104,7 @@ def _trainer_failure(job: FineTuneJob, pod: Manifest, end: Manifest) -> Problem:
         return Problem(Reason.CONTAINER_NOT_STARTING, f"{words}. The image must be a trainer image: see {IMAGE_FIELD}.")
     if reason == "ContainerStatusUnknown":
         words = (
-            f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node: {message}"
+            f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node: {closed(message)}"
         )
         return Problem(FailureClass.PREEMPTED, words)
     if code == SIGBUS:

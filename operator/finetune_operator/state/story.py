@@ -42,6 +42,12 @@ class Story:
         return " ".join((self.message, *(aside.message for aside in self.asides)))
 
 
+def closed(words: str) -> str:
+    """Return what somebody else said such that another sentence can follow."""
+    said = words.rstrip()
+    return said if said.endswith((".", "!", "?")) else f"{said}."
+
+
 def stalled(problem: Problem) -> Story:
     """Return the story of something that only a person can mend."""
     return Story(Course.STALLED, Phase.FAILED, problem.reason, problem.message)

@@ -120,3 +120,12 @@ def test_failure_reads_the_same_when_its_pod_is_gone() -> None:
     scene.act()
     scene.remove(pod)
     assert is_idle(scene.decide())
+
+
+def test_last_word_without_a_full_stop_is_closed_before_the_way_on() -> None:
+    scene = Scene()
+    scene.act()
+    scene.ended_pod(65, scene.report(FailureClass.BAD_DATA, "holds no rows; give at least two"))
+    scene.job_ends("Failed", "PodFailurePolicy", failed=1)
+    scene.act()
+    assert "give at least two. To go on once that is mended" in scene.status["message"]

@@ -21,8 +21,8 @@ from finetune_operator.logs import fields
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS = 10
-RENEW_DEADLINE_SECONDS = 7
+LEASE_SECONDS = 15
+RENEW_DEADLINE_SECONDS = 10
 RETRY_SECONDS = 2
 ATTEMPT_TIMEOUT_SECONDS = 3.0
 

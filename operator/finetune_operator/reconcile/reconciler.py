@@ -208,6 +208,7 @@ class Reconciler:
             except ClusterError as error:
                 errors.append(error)
             else:
+                self._repairs.get(key, {}).pop(key_of(child), None)
                 if left:
                     self._cache.put(left)
         return self._refusal(key, errors[0]) if errors else None
@@ -251,6 +252,10 @@ class Reconciler:
         """Write the status; where even that is refused, an Event says so, once."""
         try:
             return await self._cluster.replace_status(observed.resource, status)
+        except NotFound:
+            # Deleted, and the watch is late: nothing may be made again for it meanwhile.
+            self._cache.remove(observed.resource)
+            raise
         except Refused as error:
             if not self._failures[key]:
                 note = Note(Reason.API_SERVER_REFUSED, f"The status cannot be written: {error}", warning=True)

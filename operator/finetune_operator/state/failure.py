@@ -3,7 +3,7 @@
 import re
 
 from finetune_api.failures import FailureClass
-from finetune_api.handoff import TerminationReport
+from finetune_api.handoff import Failure, TerminationReport
 from finetune_api.keys import Reason
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.training_job import TRAINER
@@ -75,14 +75,21 @@ def pod_failure(job: FineTuneJob, pod: Manifest, report: TerminationReport | Non
     """Say why a pod failed: what its trainer knows itself, else what came from outside, else the exit code."""
     said = report.failure if report else None
     if said and said.failure_class is not FailureClass.PREEMPTED:
-        return Problem(said.failure_class, f"{closed(said.message)}{beside(pod)}")
+        return Problem(said.failure_class, f"{_told(said)}{beside(pod)}")
     outside = outside_problem(job, pod)
     if outside is not None:
-        return Problem(outside.reason, f"{outside.message} Its last word: {closed(said.message)}" if said else outside.message)
+        last_word = f" Its last word: {_told(said)}" if said else ""
+        return Problem(outside.reason, f"{outside.message}{last_word}")
     if said:
-        return Problem(said.failure_class, closed(said.message))
+        return Problem(said.failure_class, _told(said))
     end = pods.ended(pod)
     return _trainer_failure(job, pod, end) if end else _failure_without_trainer(pod)
+
+
+def _told(failure: Failure) -> str:
+    """Return the trainer's own words, with the field to mend where they do not name it."""
+    words = closed(failure.message)
+    return words if not failure.field or failure.field in words else f"{words} The field is {failure.field}."
 
 
 def beside(pod: Manifest) -> str:
@@ -103,10 +110,8 @@ def _trainer_failure(job: FineTuneJob, pod: Manifest, end: Manifest) -> Problem:
         words = f"Container {TRAINER} of pod {name_of(pod)} could not be started: {message.strip() or reason}"
         return Problem(Reason.CONTAINER_NOT_STARTING, f"{words}. The image must be a trainer image: see {IMAGE_FIELD}.")
     if reason == "ContainerStatusUnknown":
-        words = (
-            f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node: {closed(message)}"
-        )
-        return Problem(FailureClass.PREEMPTED, words)
+        words = f"The node of pod {name_of(pod)} no longer knew the container, as after a restart of the node"
+        return Problem(FailureClass.PREEMPTED, f"{words}: {closed(message)}")
     if code == SIGBUS:
         words = "The trainer ended by a bus error, as it does when /dev/shm is full. Raise spec.compute.sharedMemory."
         return Problem(FailureClass.OUT_OF_MEMORY, words)

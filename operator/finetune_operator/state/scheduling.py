@@ -117,7 +117,8 @@ def _advice(detail: str, placement: PodPlacement, block: str) -> list[str]:
     for resource in dict.fromkeys(match[2] for match in _SHORT_OF.finditer(detail)):
         field, amount = asked.get(resource, ("", ""))
         ask = f"{block}.{field} asks for {amount} {resource}" if field else f"The pod asks for {resource}"
-        found.append(f"{ask}; lower it, wait until it is free, or add a node.")
+        node = f"node that has it (its name is {block}.gpuResourceName)" if field == "gpus" else "node"
+        found.append(f"{ask}; lower it, wait until it is free, or add a {node}.")
     if "didn't match Pod's node affinity/selector" in detail:
         fitting = f", or fits {block}.affinity" if placement.affinity else ""
         found.append(f"No node carries the labels of {block}.nodeSelector{fitting}.")

@@ -43,14 +43,18 @@ def _paused(deployment: Manifest | None) -> Problem | None:
 
 
 def _pods_problem(job: FineTuneJob, artifact: ArtifactStatus, observed: Observed) -> Problem | None:
-    """Explain the newest pod that has a problem: those before may be of another template, and answer."""
+    """Explain the newest pod that has a problem, of those of the newest template: the others are replaced anyway."""
     own = [pod for pod in observed.pods(Component.SERVING) if _serves(pod, artifact)]
     age = sorted(own, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), name_of(pod)), reverse=True)
-    for pod in age:
+    for pod in (pod for pod in age if _template(pod) == _template(age[0])):
         found = _crash(job, pod) or pod_problem(pod, observed, job, job.spec.serving, BLOCK)
         if found is not None:
             return found
     return None
+
+
+def _template(pod: Manifest) -> str | None:
+    return (pod["metadata"].get("labels") or {}).get("pod-template-hash")
 
 
 def _serves(pod: Manifest, artifact: ArtifactStatus) -> bool:

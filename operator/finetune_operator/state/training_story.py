@@ -1,8 +1,8 @@
 """The headline of a run that is not done: waiting, training, retrying, suspended or failed."""
 
 from finetune_api.handoff import Stage
-from finetune_api.keys import Component, Phase, Reason
-from finetune_api.status import FineTuneJobStatus, ProgressStatus
+from finetune_api.keys import Component, ConditionType, Phase, Reason
+from finetune_api.status import ConditionStatus, FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
@@ -17,7 +17,7 @@ from finetune_operator.state.job_changes import is_suspended_by_others
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.leaving import held_back
 from finetune_operator.state.lost_node import lost_node
-from finetune_operator.state.observed import Observed
+from finetune_operator.state.observed import Observed, condition
 from finetune_operator.state.pending_reason import pod_problem, starting_words
 from finetune_operator.state.recorded import launched_as
 from finetune_operator.state.run import Run, RunState, recorded_failure
@@ -161,14 +161,30 @@ def _running(
         return hindered(Phase.TRAINING, problem)
     if is_deleting(pod):
         return going_on(Phase.TRAINING, Reason.TRAINING, f"Pod {name_of(pod)} is being stopped.")
-    stage = progress.stage if progress else None
+    stage = progress.stage if progress and not _is_of_pod_before(progress, pod) else None
     if progress is not None and progress.waiting:
         phase = _STAGES[Stage(stage)][0] if stage in _STAGES else Phase.TRAINING
         return hindered(phase, Problem(Reason.WAITING_FOR_STORE, f"Pod {name_of(pod)} waits: {progress.waiting}."))
     if stage in _STAGES:
         return going_on(*_STAGES[Stage(stage)])
+    if _is_trained(job, previous):
+        words = f"Run {job.run_id} is trained, and goes on from there in pod {name_of(pod)}."
+        return going_on(Phase.EVALUATING, Reason.EVALUATING, words)
     resumed = previous.run.resumed_from_step if previous.run and launched_as(job, previous) else None
     origin = f", resumed from step {resumed}" if resumed else ""
     return going_on(
         Phase.TRAINING, Reason.TRAINING, f"Run {job.run_id} trains in pod {name_of(pod)}{origin}.{beside(pod)}"
     )
+
+
+def _is_of_pod_before(progress: ProgressStatus, pod: Manifest) -> bool:
+    """Whether the stage was told before this pod began."""
+    began = (pod.get("status") or {}).get("startTime")
+    return bool(began and progress.stage_started_at and began > progress.stage_started_at)
+
+
+def _is_trained(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
+    """Whether the run has its training behind it, as one that is judged or published anew."""
+    trained = condition(previous, ConditionType.TRAINED)
+    is_this_run = previous.run is not None and previous.run.id == job.run_id
+    return is_this_run and trained is not None and trained.status == ConditionStatus.TRUE

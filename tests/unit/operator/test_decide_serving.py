@@ -194,6 +194,23 @@ def test_server_that_runs_out_of_memory_says_so_between_two_crashes_too() -> Non
     assert is_idle(scene.decide())
 
 
+def test_pod_of_an_earlier_template_is_not_blamed_beside_one_that_starts() -> None:
+    scene = served(memory="64Mi")
+    deployment = scene.one("Deployment")
+    end = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
+    old = scene.serving_pod(deployment, phase="Running", containerStatuses=[server_state(state=waiting, lastState=end)])
+    old["metadata"]["labels"]["pod-template-hash"] = "old"
+    with_counts(deployment, replicas=1, updatedReplicas=1)
+    scene.act()
+    assert "spec.serving.memory is 64Mi" in scene.status["message"]
+    scene.edit(serving={"memory": "1Gi"}).act()
+    new = scene.serving_pod(deployment, phase="Running", containerStatuses=[server_state(state={"running": {}})])
+    new["metadata"]["labels"]["pod-template-hash"] = "new"
+    scene.act()
+    assert "ran out of memory" not in scene.status["message"]
+
+
 def test_address_is_not_told_before_something_answers_there() -> None:
     scene = Scene(serving={"enabled": True}).succeeds()
     assert "url" not in scene.status["serving"]

@@ -1,6 +1,7 @@
 """Only what changes the weights trains again: what else is edited, on a live, a failed and a published run."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Stage
 from finetune_operator.kinds import Manifest
+from finetune_operator.manifests import timestamp
 from tests.builders import merge
 from tests.unit.operator.builders import DIGEST, Scene, is_idle, kinds
 
@@ -126,6 +128,12 @@ def test_another_evaluation_of_a_published_run_judges_it_again_without_another_r
     assert scene.condition("Published") == "True"
     assert scene.condition("Succeeded") == "Unknown"
     assert scene.one("Deployment")
+    pod = scene.running_pod()
+    pod["status"]["startTime"] = timestamp(scene.now + timedelta(minutes=5))
+    scene.act()
+    assert (scene.status["phase"], scene.status["reason"]) == ("Evaluating", "Evaluating")
+    assert f"Run {before['run']['id']} is trained, and goes on from there" in scene.status["message"]
+    scene.remove(pod)
     scene.ended_pod(0, scene.report())
     scene.job_ends("Complete").act()
     assert (scene.condition("Succeeded"), scene.status["artifact"]["digest"]) == ("True", DIGEST)

@@ -129,3 +129,15 @@ def test_last_word_without_a_full_stop_is_closed_before_the_way_on() -> None:
     scene.job_ends("Failed", "PodFailurePolicy", failed=1)
     scene.act()
     assert "give at least two. To go on once that is mended" in scene.status["message"]
+
+
+def test_field_that_the_last_word_leaves_out_is_named() -> None:
+    scene = Scene()
+    scene.act()
+    report = scene.report(FailureClass.MISSING_INPUT, "the store has no bucket 'modles'")
+    assert report.failure is not None
+    failure = report.failure.model_copy(update={"field": "spec.output.destination"})
+    scene.ended_pod(66, report.model_copy(update={"failure": failure}))
+    scene.job_ends("Failed", "PodFailurePolicy", failed=1)
+    scene.act()
+    assert "no bucket 'modles'. The field is spec.output.destination. To go on" in scene.status["message"]

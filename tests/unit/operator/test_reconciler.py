@@ -203,6 +203,15 @@ async def test_status_that_may_not_be_written_is_told_by_one_event() -> None:
     assert told == ["The status cannot be written: finetunejobs/status is forbidden"]
 
 
+async def test_job_that_the_server_no_longer_knows_gets_nothing_again() -> None:
+    scene = Scene()
+    scene.server.failures = {"status": NotFound('finetunejobs.finetune.dev "job" not found')}
+    assert await scene.work() == [False]
+    scene.server.objects.clear()
+    assert await scene.work() == [True]
+    assert scene.server.objects == {}
+
+
 async def test_event_that_is_refused_stops_nothing() -> None:
     scene = Scene()
     scene.server.failures = {"create/Event": Refused("events is forbidden")}

@@ -66,9 +66,10 @@ SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Path-style addresses work with every store; virtual hosts need wildcard DNS. Checksums that are sent only when
 # required keep older S3-compatible stores working; the manifest checks the content end to end anyway.
 CLIENT_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5},
+    # A store that takes requests and never answers is told after a minute; waiting for it is the stages' affair.
+    retries={"mode": "standard", "max_attempts": 3},
     connect_timeout=10,
-    read_timeout=60,
+    read_timeout=20,
     s3={"addressing_style": "path"},
     request_checksum_calculation="when_required",
     response_checksum_validation="when_required",

@@ -14,13 +14,14 @@ from finetune_api.failures import FailureClass
 from finetune_api.inputs import TrainingInputs
 from finetune_api.output import OutputSpec
 from finetune_api.schema import Quantity, Tolerant
+from finetune_api.tracking import TrackedRun, TrackingSpec
 
 HANDOFF_VERSION = 1
 
 JOB_FILE_NAME = "job.json"
 JOB_FILE = PurePosixPath("/etc/finetune/job") / JOB_FILE_NAME
 SECRETS_DIRECTORY = PurePosixPath("/etc/finetune/secrets")
-"""Holds one folder per block that names a Secret (model, dataset, output, and any other model), one file
+"""Holds one folder per block that names a Secret (model, dataset, output, tracking, and any other model), one file
 per key."""
 VOLUMES_DIRECTORY = PurePosixPath("/volumes")
 """Holds one folder per PersistentVolumeClaim that a pvc:// URI names."""
@@ -96,6 +97,7 @@ class RunRequest(TrainingInputs):
     run_id: str
     compute: RunResources = RunResources()
     output: OutputSpec
+    tracking: TrackingSpec | None = None
     sources: dict[str, ResolvedSource] = {}
     trained: bool = False
 
@@ -127,6 +129,7 @@ class Progress(Tolerant):
     metrics: Metrics = Metrics()
     warnings: list[str] = []
     waiting: str | None = Field(None, description="What the pod waits for, in words, while it does.")
+    tracking: TrackedRun | None = None
 
 
 class Artifact(Tolerant):

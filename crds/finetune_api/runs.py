@@ -17,7 +17,7 @@ LAUNCH_DIGEST_LENGTH = 16
 NAME_LIMIT = 63
 
 TRAINING_INPUTS = (*TrainingInputs.model_fields, "run_id")
-LAUNCH_INPUTS = (*TRAINING_INPUTS, "compute", "storage", "output", "retry")
+LAUNCH_INPUTS = (*TRAINING_INPUTS, "compute", "storage", "output", "tracking", "retry")
 
 AT_NEXT_LAUNCH = (
     "evaluation",

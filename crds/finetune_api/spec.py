@@ -11,6 +11,7 @@ from finetune_api.schema import Rule
 from finetune_api.serving import ServingSpec
 from finetune_api.storage import StorageSpec, WorkspaceTTL
 from finetune_api.tasks import OPTIONS, Task
+from finetune_api.tracking import TrackingSpec
 
 PACKING = [task.value for task in Task if OPTIONS[task].may_pack]
 
@@ -36,6 +37,7 @@ class FineTuneJobSpec(TrainingInputs):
         description="The workspace volume. Fixed once the volume exists, but for its size, which may grow.",
     )
     output: OutputSpec = Field(description="Where the result is published.")
+    tracking: TrackingSpec | None = Field(None, description="The experiment tracker that follows the training.")
     serving: ServingSpec = Field(default=ServingSpec(), description="The inference Deployment.")
     suspend: bool = Field(
         False, description="Stop the training pod (it saves a checkpoint) and start none; false resumes."

@@ -8,6 +8,7 @@ from pydantic import Field
 from finetune_api.keys import ConditionType, Phase
 from finetune_api.schema import ApiModel, Timestamp
 from finetune_api.secrets import SecretRef
+from finetune_api.tracking import TrackedRun
 
 HISTORY_LIMIT = 100
 """Entries have about 300 bytes; the API server takes 1.5 MB for an object."""
@@ -200,6 +201,7 @@ class FineTuneJobStatus(ApiModel):
     warnings: list[WarningText] | None = Field(
         None, max_length=8, description="What is well to know about a run that goes on all the same."
     )
+    tracking: TrackedRun | None = Field(None, description="Where the tracker of spec.tracking shows the newest run.")
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
     score_metric: MetricName | None = Field(None, description="Name of that metric, as in metrics.evaluation.")
     artifact: ArtifactStatus | None = Field(None, description="The published model of the newest run that has one.")

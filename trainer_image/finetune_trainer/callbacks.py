@@ -17,6 +17,7 @@ from finetune_trainer.log import say
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard, own_figures, say_progress
 from finetune_trainer.step_start import RandomState, StepStart
+from finetune_trainer.tracking import Tracking
 
 NON_FINITE_ADVICE = "lower spec.training.learningRate, add warmupRatio, or use precision FP32; and look at the data"
 
@@ -175,13 +176,16 @@ class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
         evaluate: Callable[[Any], dict[str, float]],
         board: ProgressBoard,
         preemption: Preemption,
+        *,
         curves: DrawCurves,
+        tracking: Tracking,
     ) -> None:
         self._curves = curves
         self._interval_steps = interval_steps
         self._evaluate = evaluate
         self._board = board
         self._preemption = preemption
+        self._tracking = tracking
 
     def on_step_end(self, _args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Evaluate when it is time; the last step is left to stage Evaluate."""
@@ -200,5 +204,6 @@ class EvaluateMeanwhile(TrainerCallback):  # type: ignore[misc]
             model.train()
         self._board.add_metrics(evaluation=metrics)
         self._curves.held_out(state.global_step, metrics)
+        self._tracking.judged(metrics, {}, state.global_step)
         figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
         say("train", f"held-out rows at step {state.global_step}: {figures}")

@@ -120,6 +120,37 @@ def log_format() -> str:
     return os.environ.get("FINETUNE_LOG_FORMAT", "plain")
 
 
+def prepare_tracker(credentials: dict[str, str]) -> str:
+    """Let a tracker's client find its credentials; return the folder for what it writes.
+
+    The clients read them from the environment only. They neither wait long for a server, nor tell their makers or
+    their server of what the run has no need to.
+    """
+    scratch = os.environ.get("TMPDIR", "/tmp")  # noqa: S108
+    defaults = {
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "GIT_PYTHON_REFRESH": "quiet",
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_CACHE_DIR": f"{scratch}/wandb",
+        "WANDB_CONFIG_DIR": f"{scratch}/wandb",
+        "WANDB_DATA_DIR": f"{scratch}/wandb",
+        "WANDB_ARTIFACT_DIR": f"{scratch}/wandb",
+        "TRACKIO_DIR": f"{scratch}/trackio",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+    os.environ.update(credentials)
+    return scratch
+
+
+def set_variable(name: str, value: str) -> None:
+    """Set a variable that a library reads when it is called."""
+    os.environ[name] = value
+
+
 def pretends_gpus() -> bool:
     """Whether this pod's cluster only says that it has GPUs."""
     return os.environ.get(PRETENDED_GPUS, "") == "on"

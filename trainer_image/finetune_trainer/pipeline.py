@@ -45,6 +45,7 @@ from finetune_trainer.records import (
 )
 from finetune_trainer.storage import Storage, open_storage
 from finetune_trainer.tasks import recipe_for
+from finetune_trainer.tracking import Tracking, check_tracking, open_tracking
 from finetune_trainer.train import Training, warn_of_truncation
 from finetune_trainer.turns import take_turn
 from finetune_trainer.workspace import Workspace
@@ -66,12 +67,14 @@ class Pipeline:
         self.preemption = preemption
         self.recipe = recipe_for(request)
         self.workspace = Workspace(settings.workspace, request.run_id, request.uid)
+        self.tracking = Tracking()
 
     def run(self) -> Artifact:
         """Take the job from data to a published model.
 
         Raises the errors of `finetune_trainer.errors`; whatever else is raised is a bug.
         """
+        check_tracking(self.request.tracking)
         turn = take_turn(self.workspace.folder, self._waiting)
         self.workspace.prune_old_runs()
         forget_other_judgements(self.request, self.workspace)
@@ -81,10 +84,13 @@ class Pipeline:
         model = self._model()
         metric_code = self._metric_code()
         baseline = self._baseline(data, model) if self.request.evaluation.baseline else None
+        prepare_environment(self.request)
+        self.tracking = open_tracking(self.request, self.settings, self.board, self.workspace)
         train = self._train(data, model)
         evaluate = self._evaluate(data, model, train, baseline, metric_code)
         exported = self._export(Results(data, model, train, evaluate))
         pushed = self._push(exported, model)
+        self.tracking.note({"finetune.dev/artifact": pushed.uri, "finetune.dev/artifact-digest": pushed.digest})
         self._finish(evaluate)
         turn.release()
         return Artifact(
@@ -224,7 +230,14 @@ class Pipeline:
 
     def _training(self) -> Training:
         return Training(
-            self.request, self.recipe, self._device, self.batches, self.workspace, self.board, self.preemption
+            self.request,
+            self.recipe,
+            self._device,
+            self.batches,
+            self.workspace,
+            self.board,
+            self.preemption,
+            self.tracking,
         )
 
     def _judge(self) -> Judge:
@@ -244,6 +257,7 @@ class Pipeline:
 
         record = self._stage(Stage.EVALUATE, EvaluateRecord, work)
         self.board.add_metrics(evaluation=record.metrics)
+        self.tracking.judged(record.metrics, baseline.metrics if baseline else {}, train.steps)
         return record
 
     def _export(self, results: Results) -> ExportRecord:

@@ -17,10 +17,10 @@ OWN_FIGURES = 32
 
 
 class ProgressBoard:
-    """The newest state. Written by the main thread, read by any."""
+    """The newest state. Written by the main thread and, as to the tracker, by its thread; read by any."""
 
     def __init__(self, run_id: str) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.last_step_timestamp: float | None = None
         """When the newest step ended, in seconds since 1970."""
         self.tokens_seen = 0
@@ -50,10 +50,13 @@ class ProgressBoard:
     def warn(self, words: str) -> None:
         """Add a warning, which log and status show; once, however often it is given."""
         words = words[:WARNING_CHARACTERS]
-        known = self.progress.warnings
-        if words not in known and len(known) < WARNINGS:
+        with self._lock:
+            known = self.progress.warnings
+            is_new = words not in known and len(known) < WARNINGS
+            if is_new:
+                self.update(warnings=[*known, words])
+        if is_new:
             say("warning", words)
-            self.update(warnings=[*known, words])
 
     def add_metrics(
         self,

@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
 from finetune_trainer.progress_server import serve_progress
 from finetune_trainer.termination import write_report
+from finetune_trainer.tracking import Ending
 
 BUG_CHARACTERS = 600
 
@@ -44,8 +46,14 @@ def run(args: argparse.Namespace) -> int:
     except BaseException as error:
         artifact, failure = None, attempt.explain(error)
     attempt.preemption.ignore()
+    has_told = attempt.end_tracking(failure)
     attempt.report(artifact, failure)
-    return int(EXIT_CODE_OF[FailureClass(failure.failure_class)]) if failure else int(ExitCode.OK)
+    code = int(EXIT_CODE_OF[FailureClass(failure.failure_class)]) if failure else int(ExitCode.OK)
+    if not has_told:
+        # What the tracker's client does when Python exits may last for ever.
+        sys.stdout.flush()
+        os._exit(code)
+    return code
 
 
 class Attempt:
@@ -78,6 +86,14 @@ class Attempt:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         words = f"{type(error).__name__}: {' '.join(lines)}"[:BUG_CHARACTERS] if lines else type(error).__name__
         return Failure(failure_class=FailureClass.BUG, message=f"{words}; the pod's log has the details")
+
+    def end_tracking(self, failure: Failure | None) -> bool:
+        """Let the tracker take what is left, for a moment; return whether it has."""
+        if self.pipeline is None:
+            return True
+        killed = failure is not None and failure.failure_class is FailureClass.PREEMPTED
+        ending = Ending.KILLED if killed else Ending.FAILED if failure else Ending.FINISHED
+        return self.pipeline.tracking.end(ending)
 
     def report(self, artifact: Artifact | None, failure: Failure | None) -> None:
         """Write the termination report."""

@@ -30,6 +30,7 @@ from finetune_trainer.tasks.chat import holds_chat
 from finetune_trainer.tasks.instructions import asking_notes
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
 from finetune_trainer.text_part import copy_processor
+from finetune_trainer.tracking import Tracking
 from finetune_trainer.workspace import Workspace
 
 
@@ -44,6 +45,7 @@ class Training:
     workspace: Workspace
     board: ProgressBoard
     preemption: Preemption
+    tracking: Tracking
 
     def run(self, data: DataRecord, model: ModelRecord) -> TrainRecord:
         """Train, resuming from the newest complete checkpoint if there is one.
@@ -114,11 +116,16 @@ class Training:
         keeper = callbacks.KeepCheckpoints(self.workspace.checkpoints, self.preemption)
         reporter = callbacks.ReportProgress(self.board)
         curves = callbacks.DrawCurves(self.workspace.curves)
-        hooks = [callbacks.CheckSchedule(spec, self.board), reporter, curves, keeper]
+        hooks = [callbacks.CheckSchedule(spec, self.board), *self.tracking.callbacks(), reporter, curves, keeper]
         if spec.evaluation_interval_steps:
             evaluate = self._evaluator(loaded, data, model)
             meanwhile = callbacks.EvaluateMeanwhile(
-                spec.evaluation_interval_steps, evaluate, self.board, self.preemption, curves
+                spec.evaluation_interval_steps,
+                evaluate,
+                self.board,
+                self.preemption,
+                curves=curves,
+                tracking=self.tracking,
             )
             hooks.append(meanwhile)
         parts = TrainerParts(

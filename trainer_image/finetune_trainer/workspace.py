@@ -36,10 +36,11 @@ def share_with_group(folder: Path) -> None:
     Safetensors keeps its files for their user alone. A file system that knows no modes has nothing to share.
     """
     for path in (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
-        found = path.stat()
-        wanted = stat.S_IMODE(found.st_mode) | stat.S_IRGRP | stat.S_IWGRP
-        if found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) != wanted:
-            with suppress(OSError):
+        # A file that another thread replaces may be gone by now.
+        with suppress(OSError):
+            found = path.stat()
+            wanted = stat.S_IMODE(found.st_mode) | stat.S_IRGRP | stat.S_IWGRP
+            if found.st_uid == os.getuid() and stat.S_IMODE(found.st_mode) != wanted:
                 path.chmod(wanted)
 
 
@@ -112,6 +113,11 @@ class Workspace:
     def batch_file(self) -> Path:
         """Smaller batches to use since a GPU's memory was too small."""
         return self.folder / "batch.json"
+
+    @property
+    def tracked_file(self) -> Path:
+        """The last step of which the experiment tracker knows the figures."""
+        return self.folder / "tracked-step"
 
     @property
     def report_file(self) -> Path:

@@ -28,6 +28,7 @@ def run_request(job: FineTuneJob) -> RunRequest:
             memory=compute.memory,
         ),
         output=job.spec.output,
+        tracking=job.spec.tracking,
         trained=job.is_trained,
         sources={
             source.field: ResolvedSource(job=source.job, run=source.run, uri=source.uri, digest=source.digest)

@@ -16,7 +16,7 @@ class MountedSecret:
 
 
 def secrets(job: FineTuneJob) -> list[MountedSecret]:
-    """Return the Secrets of every model, the data and the output.
+    """Return the Secrets of every model, the data, the output and the tracker.
 
     A model of another FineTuneJob is read with the credentials that it was published with, unless the spec names some.
     """
@@ -31,6 +31,8 @@ def secrets(job: FineTuneJob) -> list[MountedSecret]:
     for folder, holder in (("dataset", job.spec.dataset), ("output", job.spec.output)):
         if holder.secret_ref:
             found.append(MountedSecret(folder, holder.secret_ref.name, f"spec.{folder}.secretRef"))
+    if job.spec.tracking and job.spec.tracking.secret_ref:
+        found.append(MountedSecret("tracking", job.spec.tracking.secret_ref.name, "spec.tracking.secretRef"))
     return found
 
 

@@ -36,7 +36,7 @@ class Volumes:
         self.add(name, {"emptyDir": {}}, path, read_only=False)
 
     def add_secret(self, folder: str, secret_name: str) -> None:
-        """Add the Secret of a model, the dataset or the output in a folder of its own: one file per key."""
+        """Add the Secret of a model, the dataset, the output or the tracker in a folder of its own, a file per key."""
         source = {"secret": {"secretName": secret_name, "defaultMode": SECRET_MODE}}
         self.add(f"secret-{folder}", source, SECRETS_DIRECTORY / folder, read_only=True)
 

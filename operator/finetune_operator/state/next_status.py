@@ -88,6 +88,7 @@ def compose(
         progress=shown,
         metrics=metrics,
         warnings=warnings(progress, previous.warnings if same_run else None),
+        tracking=(progress.tracking if progress else None) or (previous.tracking if same_run else None),
         score=value,
         score_metric=job.spec.options.score_metric if value else None,
         artifact=run.artifact,

@@ -8,8 +8,10 @@ import pytest
 from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
 from tests.e2e.trainer.trainer_process import Site
 
-# Set before the first process is forked: one thread each, so that tests can run side by side on few cores.
+# Set before the first process is forked: one thread each, so that tests can run side by side on few cores. Importing
+# MLflow would start another, which no fork has.
 os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from finetune_trainer.__main__ import main
 from tests.builders import merge
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["transformers.trainer", "trl.trainer.sft_trainer", "peft", "sklearn.metrics"])
+FORKS.set_forkserver_preload(["transformers.trainer", "trl.trainer.sft_trainer", "peft", "sklearn.metrics", "mlflow"])
 PATIENCE_SECONDS = 120
 
 Fault = Callable[[], None]
@@ -91,7 +91,7 @@ class Site:
 
     def interrupt(self, job: dict[str, Any], pattern: str, number: signal.Signals) -> "TrainerProcess":
         """Run the trainer on a job until it prints a line that matches; it gets the signal right there."""
-        return self.run(job, partial(_signal_at, pattern, number))
+        return self.run(job, partial(signal_at, pattern, number))
 
     def run(self, job: dict[str, Any], fault: Fault | None = None) -> "TrainerProcess":
         """Run the trainer on a job to its end."""
@@ -145,7 +145,7 @@ class TrainerProcess:
             time.sleep(0.01)
 
 
-def _signal_at(pattern: str, number: signal.Signals) -> None:
+def signal_at(pattern: str, number: signal.Signals) -> None:
     """Let this process signal itself once, right after it has printed a line that matches."""
     write, done = sys.stdout.write, threading.Event()
 

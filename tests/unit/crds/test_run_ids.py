@@ -97,6 +97,7 @@ def test_spelling_out_a_default_is_the_same_run(change: dict[str, Any]):
         {"training": {"loggingIntervalSteps": 1, "checkpointIntervalSteps": 1, "evaluationIntervalSteps": 1}},
         {"training": {"globalBatchSize": 8, "gradientCheckpointing": True}},
         {"workspaceTTLSecondsAfterFinished": 60},
+        {"tracking": {"type": "WandB", "tags": {"team": "nlp"}}},
     ],
     ids=str,
 )
@@ -136,6 +137,7 @@ def test_every_training_input_makes_a_run_of_its_own(change: dict[str, Any]):
         {"storage": {"storageClassName": "fast"}},
         {"output": {"destination": "s3://elsewhere/tuned"}},
         {"output": {"secretRef": {"name": "rotated"}}},
+        {"tracking": {"type": "WandB", "secretRef": {"name": "rotated"}}},
         {"model": {"secretRef": {"name": "rotated"}}},
         {"training": {"seed": 1}},
         {"training": {"gradientCheckpointing": True}},

@@ -9,6 +9,7 @@ from transformers import TrainerControl, TrainerState
 from finetune_trainer.callbacks import DrawCurves, EvaluateMeanwhile
 from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.tracking import Tracking
 
 
 def test_what_a_training_draws_does_not_depend_on_how_often_it_is_judged(tmp_path: Path):
@@ -16,7 +17,8 @@ def test_what_a_training_draws_does_not_depend_on_how_often_it_is_judged(tmp_pat
         return {"loss": float(torch.rand(()))}
 
     curves = DrawCurves(tmp_path)
-    meanwhile = EvaluateMeanwhile(1, evaluate, ProgressBoard("run"), Preemption(lambda: None), curves)
+    parts = ProgressBoard("run"), Preemption(lambda: None)
+    meanwhile = EvaluateMeanwhile(1, evaluate, *parts, curves=curves, tracking=Tracking())
     torch.manual_seed(1)
     drawn = float(torch.rand(()))
     torch.manual_seed(1)

@@ -81,9 +81,9 @@ def _cost() -> list[Panel]:
     return [
         graph(
             "GPUs in use",
-            "GPUs that were held on average, by namespace.",
+            "GPUs that pods held, by namespace.",
             "short",
-            Query(f"sum by (namespace) (rate({used}[$__rate_interval]))", by_namespace),
+            Query(f"sum by (namespace) ({GPUS})", by_namespace),
             stacked=True,
         ),
         bars(

@@ -19,7 +19,6 @@ MONITORING = {
         "enabled": True,
         "alertLabels": {"team": "ml"},
         "disabledAlerts": ["Second"],
-        "runbookBase": "https://pages.example/",
     },
     "dashboards": {"enabled": True, "annotations": {"grafana_folder": "ML"}},
 }

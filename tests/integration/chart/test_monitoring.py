@@ -78,13 +78,14 @@ def test_pods_are_monitored_where_jobs_are_watched(tmp_path: Path) -> None:
 
 
 def test_alerts_come_from_the_file_but_for_those_left_out(tmp_path: Path) -> None:
-    (rule,) = of_kind(rendered(tmp_path, chart_with_files(tmp_path), metrics=MONITORING), "PrometheusRule")
+    metrics = {**MONITORING, "runbooksUrl": "https://pages.example/runbooks.md"}
+    (rule,) = of_kind(rendered(tmp_path, chart_with_files(tmp_path), metrics=metrics), "PrometheusRule")
     first, record = rule["spec"]["groups"][0]["rules"]
     assert first["alert"] == "First"
     assert first["labels"] == {"severity": "critical", "team": "ml"}
     assert first["annotations"] == {
         "summary": "{{ $labels.name }} is late",
-        "runbook_url": "https://pages.example/docs/runbooks.md#first",
+        "runbook_url": "https://pages.example/runbooks.md#first",
     }
     assert record == {"record": "finetune:gpus:sum", "expr": "sum(finetune_job_gpus)"}
 

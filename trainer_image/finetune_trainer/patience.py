@@ -43,8 +43,9 @@ class Patience:
                     raise Unavailable(words, error.field) from error
                 # Spread out, so that many jobs do not all ask again at the same moment.
                 now = min(left, pause * random.uniform(0.8, 1.2))
-                since = f"waiting for {duration(waited)}, for up to {duration(left)} more"
-                self.waiting(f"{error.message}; {since}")
+                since = f"waiting for {duration(waited)}, next try in {duration(now)}, for up to {duration(left)} more"
+                about = f" ({error.field})" if error.field and error.field not in error.message else ""
+                self.waiting(f"{error.message}{about}; {since}")
                 self.sleep(now)
                 pause, tries = min(2 * pause, LONGEST_PAUSE_SECONDS), tries + 1
                 continue

@@ -29,7 +29,10 @@ def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobSt
     if old is not None and replaced and old.started_at and not old.finished_at:
         yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} gives way to run {new.id}.")
     if new.started_at and not new.finished_at and (old is None or replaced or not old.started_at):
-        yield Note(Reason.RUN_STARTED, f"Run {new.id} starts as Job {run_name(job, new.id)}.")
+        trained = condition(after, ConditionType.TRAINED)
+        is_trained = trained is not None and trained.status == ConditionStatus.TRUE
+        starts = "is trained, and goes on from there" if is_trained else "starts"
+        yield Note(Reason.RUN_STARTED, f"Run {new.id} {starts} as Job {run_name(job, new.id)}.")
     if new.lost_job and (old is None or replaced or old.lost_job != new.lost_job):
         yield Note(
             Reason.RELAUNCHED,

@@ -63,7 +63,8 @@ def compose(
     same_run = previous.run is not None and previous.run.id == job.run_id
     shown = staged(next_progress(job, previous, run, progress), previous.progress if same_run else None, now)
     figures = run.report.metrics if run.report else progress.metrics if progress else None
-    metrics = metrics_status(figures, previous.metrics if same_run else None)
+    known = previous.metrics if same_run else None
+    metrics = metrics_status(figures, known, is_last_word=run.report is not None)
     milestones = _milestones(
         job,
         previous if same_run else FineTuneJobStatus(),

@@ -74,10 +74,17 @@ def duration(seconds: int) -> str:
     return f"{seconds // SECONDS_PER_HOUR}h{seconds % SECONDS_PER_HOUR // SECONDS_PER_MINUTE:02d}m"
 
 
-def metrics_status(newest: Metrics | None, known: MetricsStatus | None) -> MetricsStatus | None:
-    """Return the figures: what was said last, and from before what was not said again."""
+def metrics_status(
+    newest: Metrics | None, known: MetricsStatus | None, *, is_last_word: bool = False
+) -> MetricsStatus | None:
+    """Return the figures: what was said last, and from before what was not said again.
+
+    is_last_word: the run is judged, so that no base model's figures of an earlier judgement belong beside these.
+    """
     known = known or MetricsStatus()
     newest = newest or Metrics()
+    if is_last_word and newest.evaluation:
+        known = known.model_copy(update={"baseline": None})
     merged = MetricsStatus(
         train=_figures(newest.train) or known.train,
         evaluation=_figures(newest.evaluation) or known.evaluation,

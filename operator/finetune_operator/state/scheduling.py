@@ -46,7 +46,10 @@ _SHORT_OF = re.compile(r"(\d+) Insufficient ([^\s,.]+(?:\.[^\s,.]+)*)")
 
 def missing_claim(name: str) -> Problem:
     """Return the problem of a claim that nobody made."""
-    return Problem(Reason.VOLUME_NOT_READY, f"PersistentVolumeClaim {name} does not exist. Create it.")
+    return Problem(
+        Reason.VOLUME_NOT_READY,
+        f"PersistentVolumeClaim {name} does not exist. Create it, or mend the field that names it.",
+    )
 
 
 def claim_missed(message: str) -> str | None:

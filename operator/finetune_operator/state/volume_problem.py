@@ -16,6 +16,9 @@ VOLUME_EVENTS = ("FailedMount", "FailedAttachVolume", "FailedMapVolume", "Provis
 STARTED = ("Pulling", "Pulled", "Created", "Started")
 """Events of a pod whose volumes are all mounted: what was said of them before is history."""
 
+NOT_SEEN_YET = "no relationship found between node"
+"""What the API server says until it has seen that the pod's node may read its claims: a second later, it may."""
+
 _SETTLED_BY = {"FailedAttachVolume": ("SuccessfulAttachVolume",), "ProvisioningFailed": ("ProvisioningSucceeded",)}
 _PROVISIONER = ("volume.kubernetes.io/storage-provisioner", "volume.beta.kubernetes.io/storage-provisioner")
 
@@ -23,7 +26,8 @@ _PROVISIONER = ("volume.kubernetes.io/storage-provisioner", "volume.beta.kuberne
 def volume_problem(pod: Manifest, observed: Observed, job: FineTuneJob) -> Problem | None:
     """Say which volume, Secret or ConfigMap is not there, from the Events about a pod and its claims."""
     said = [event for subject in (pod, *claims_of(pod, observed)) for event in about(observed.events, subject)]
-    event = latest((event for event in said if not _is_settled(event, said)), VOLUME_EVENTS)
+    lasting = (event for event in said if not _is_settled(event, said) and NOT_SEEN_YET not in message_of(event))
+    event = latest(lasting, VOLUME_EVENTS)
     if event is None:
         return None
     message = message_of(event)

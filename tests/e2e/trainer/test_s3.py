@@ -97,8 +97,10 @@ def test_a_run_from_and_to_s3(site: Site, job: dict[str, Any], client: Any):
     assert "already" in site.run(job).succeeded().output
 
 
-def test_a_wrong_key_is_no_access_at_the_data(site: Site, job: dict[str, Any], s3: S3):
-    _mount(site.secrets / "dataset", s3, "wrong-secret-key")
+@pytest.mark.parametrize("wrong", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])
+def test_a_wrong_key_is_no_access_at_the_data(site: Site, job: dict[str, Any], s3: S3, wrong: str):
+    _mount(site.secrets / "dataset", s3, s3.secret_key)
+    (site.secrets / "dataset" / wrong).write_text("wrong-secret-key")
     process = site.start(job)
     assert process.wait() == ExitCode.NO_ACCESS
     assert process.report.failure

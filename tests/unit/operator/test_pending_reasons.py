@@ -120,6 +120,17 @@ def test_image_pull_reads_the_same_while_the_kubelet_alternates() -> None:
     assert is_idle(scene.decide())
 
 
+def test_what_the_node_is_refused_for_a_moment_is_no_problem() -> None:
+    scene = Scene()
+    scene.act()
+    pod = scene.pod()
+    scene.act()
+    told = scene.status["message"]
+    refused = 'claims "job-workspace" is forbidden: no relationship found between node "n1" and this object'
+    scene.event(pod, "FailedMount", refused).act()
+    assert scene.status["message"] == told
+
+
 @pytest.mark.parametrize(
     ("event", "message", "reason", "words"),
     [

@@ -69,7 +69,7 @@ IN_SPEC = {
         pytest.param(
             '0/1 nodes are available: persistentvolumeclaim "weights" not found. not found',
             "VolumeNotReady",
-            ["PersistentVolumeClaim weights does not exist. Create it."],
+            ["PersistentVolumeClaim weights does not exist. Create it, or mend the field that names it."],
             id="missing-claim",
         ),
         pytest.param(

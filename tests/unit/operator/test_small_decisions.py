@@ -34,6 +34,15 @@ def test_figures_are_rounded_bounded_and_finite() -> None:
     assert metrics_status(Metrics(), None) is None
 
 
+def test_a_judgement_without_the_base_model_leaves_no_figures_of_the_one_before() -> None:
+    known = metrics_status(Metrics(train={"loss": 1.0}, evaluation={"f1": 0.5}, baseline={"f1": 0.25}), None)
+    judged = metrics_status(Metrics(evaluation={"f1": 0.75}), known, is_last_word=True)
+    assert judged is not None
+    assert (judged.train, judged.evaluation, judged.baseline) == ({"loss": 1.0}, {"f1": 0.75}, None)
+    failed = metrics_status(Metrics(), known, is_last_word=True)
+    assert failed == known
+
+
 @pytest.mark.parametrize(
     ("options", "metrics", "shown"),
     [

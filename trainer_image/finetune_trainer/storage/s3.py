@@ -42,6 +42,7 @@ DENIED = {
     "InvalidAccessKeyId",
     "InvalidToken",
     "SignatureDoesNotMatch",
+    "XAdminUserNotFound",
 }
 # Answers of clients' errors that the same request may not get again: too many at once, or a part that got lost.
 PASSING = {
@@ -62,6 +63,7 @@ PASSING = {
 }
 FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 ABSENT = {"404", "NoSuchBucket", "NoSuchKey"}
+ENDPOINT_KEY = "AWS_ENDPOINT_URL"
 SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Path-style addresses work with every store; virtual hosts need wildcard DNS. Checksums that are sent only when
 # required keep older S3-compatible stores working; the manifest checks the content end to end anyway.
@@ -84,11 +86,12 @@ class S3Storage:
         self._field = access.field
         self._bucket = source.container
         values = access.credentials
+        self._has_endpoint = values.get(ENDPOINT_KEY) is not None
         with self._errors():
             self._client: Any = boto3.client(
                 "s3",
                 region_name=values.get("AWS_REGION"),
-                endpoint_url=values.get("AWS_ENDPOINT_URL"),
+                endpoint_url=values.get(ENDPOINT_KEY),
                 aws_access_key_id=values.get("AWS_ACCESS_KEY_ID"),
                 aws_secret_access_key=values.get("AWS_SECRET_ACCESS_KEY"),
                 aws_session_token=values.get("AWS_SESSION_TOKEN"),
@@ -181,7 +184,8 @@ class S3Storage:
         if untrusted := distrust(error):
             return NoAccess(f"{self.source}: {self._host()} {untrusted}", self._field)
         if isinstance(error, HTTPClientError | botocore.ConnectionError):
-            return Unavailable(f"{self.source}: {self._host()} does not answer: {error}", self._field)
+            hint = f"; if it never did, check {ENDPOINT_KEY}" if self._has_endpoint else ""
+            return Unavailable(f"{self.source}: {self._host()} does not answer: {error}{hint}", self._field)
         kind = Unavailable if isinstance(error, INTERRUPTED) else BadSpec
         return kind(f"{self.source}: {error}", self._field)
 
@@ -196,7 +200,7 @@ class S3Storage:
             return BadSpec(f"{words}; raise its quota or delete something, {GO_ON}", self._field)
         if answer_passes(status) or code in PASSING:
             return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
-        if code in ABSENT or status == 404:
+        if code in ABSENT:
             what = f"bucket {self._bucket!r}" if code == "NoSuchBucket" else "such object"
             return MissingInput(f"{self.source}: {self._host()} has no {what}", self._field)
         if code in DENIED or status in (401, 403):

@@ -1,4 +1,4 @@
-"""Make a small causal language model that knows some English, offline and in about a minute on two CPU cores.
+"""Make a small causal language model that knows some English, offline and in about two minutes on two CPU cores.
 
 The examples need a base model that is small enough for a laptop and honest enough to learn from: it has read the
 prose in the docstrings of the Python installation at hand and nothing else, so it knows English but no example's
@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description="Make a small causal language model offline, the same for each seed.")
     parser.add_argument("--output", type=Path, required=True, help="folder to write the model and tokenizer to")
-    parser.add_argument("--steps", type=int, default=450, help="optimizer steps; 450 take about a minute on 2 cores")
+    parser.add_argument("--steps", type=int, default=450, help="optimizer steps; 450 take about two minutes on 2 cores")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights and of the order of the text")
     parser.add_argument("--vocab-size", type=int, default=1280, help="tokens in the vocabulary")
     options = parser.parse_args()

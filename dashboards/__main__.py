@@ -6,6 +6,7 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from crdgen.files import bring_up_to_date
 from dashboards.fleet import fleet
 from dashboards.job import job
 from dashboards.operator import operator
@@ -27,14 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=FOLDER, help="folder of the files")
     options = parser.parse_args(arguments)
     files = {options.output / f"{name}.json": text(name) for name in BOARDS}
-    if not options.check:
-        for path, content in files.items():
-            path.write_text(content)
-        return 0
-    stale = [path for path, content in files.items() if not path.exists() or path.read_text() != content]
-    for path in stale:
-        print(f"{path} is out of date; run: python -m dashboards", file=sys.stderr)
-    return 1 if stale else 0
+    return bring_up_to_date(files, check=options.check, command="python -m dashboards")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from crdgen.files import bring_up_to_date
 from demo.install import CHART, NAMESPACE, RELEASE
 from devcluster import binaries
 
@@ -34,13 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if the file is out of date")
     parser.add_argument("--output", type=Path, default=BASE / "install.yaml", help="the file")
     options = parser.parse_args(arguments)
-    text = install_manifest()
-    if not options.check:
-        options.output.write_text(text)
-    elif not options.output.exists() or options.output.read_text() != text:
-        print(f"{options.output} is out of date; run: python -m deploy", file=sys.stderr)
-        return 1
-    return 0
+    files = {options.output: install_manifest()}
+    return bring_up_to_date(files, check=options.check, command="python -m deploy")
 
 
 def install_manifest() -> str:

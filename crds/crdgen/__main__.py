@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from crdgen.chart import ChartMismatch, chart_files
+from crdgen.files import bring_up_to_date
 from crdgen.job_values import values_schema
 from crdgen.manifest import manifest
 from crdgen.merged_values import merged_checks
@@ -39,21 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ChartMismatch as error:
         print(error, file=sys.stderr)
         return 1
-    return _check(files) if options.check else _write(files)
-
-
-def _write(files: dict[Path, str]) -> int:
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return 0
-
-
-def _check(files: dict[Path, str]) -> int:
-    stale = [path for path, text in files.items() if not path.exists() or path.read_text() != text]
-    for path in stale:
-        print(f"{path} is out of date; run: python -m crdgen", file=sys.stderr)
-    return 1 if stale else 0
+    return bring_up_to_date(files, check=options.check, command="python -m crdgen")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from finetune_operator.desired.volumes import SHARED_MEMORY
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of, parse_time
 from finetune_operator.state import pods
-from finetune_operator.state.story import Problem
+from finetune_operator.state.story import Problem, closed
 
 EVICTED = "Evicted"
 REJECTION = "Pod was rejected: "
@@ -156,4 +156,4 @@ def _node(pod: Manifest) -> str:
 
 def _sentence(words: str) -> str:
     """Return words on one line, with a full stop."""
-    return f"{' '.join(words.split()).rstrip('.')}."
+    return closed(" ".join(words.split()))

@@ -7,7 +7,7 @@ from finetune_api.status import ConditionStatus, FineTuneJobStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.state.conditions import fitting
-from finetune_operator.state.observed import condition
+from finetune_operator.state.observed import condition, is_true
 from finetune_operator.state.plan import Note
 from finetune_operator.state.story import Course, Story
 
@@ -29,9 +29,7 @@ def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobSt
     if old is not None and replaced and old.started_at and not old.finished_at:
         yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} gives way to run {new.id}.")
     if new.started_at and not new.finished_at and (old is None or replaced or not old.started_at):
-        trained = condition(after, ConditionType.TRAINED)
-        is_trained = trained is not None and trained.status == ConditionStatus.TRUE
-        starts = "is trained, and goes on from there" if is_trained else "starts"
+        starts = "is trained, and goes on from there" if is_true(after, ConditionType.TRAINED) else "starts"
         yield Note(Reason.RUN_STARTED, f"Run {new.id} {starts} as Job {run_name(job, new.id)}.")
     if new.lost_job and (old is None or replaced or old.lost_job != new.lost_job):
         yield Note(

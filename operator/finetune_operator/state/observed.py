@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from finetune_api.handoff import Progress
 from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
 from finetune_api.reading import readable
-from finetune_api.status import Condition, FineTuneJobStatus
+from finetune_api.status import Condition, ConditionStatus, FineTuneJobStatus
 from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
 from finetune_operator.manifests import controller_of, label_of, name_of
@@ -115,6 +115,12 @@ def previous_status(resource: Manifest) -> FineTuneJobStatus:
     status = readable(FineTuneJobStatus, resource.get("status") or {}) or FineTuneJobStatus()
     own = [found for found in status.conditions or () if found.type in list(ConditionType)]
     return status.model_copy(update={"conditions": own or None})
+
+
+def is_true(status: FineTuneJobStatus, kind: ConditionType) -> bool:
+    """Whether the condition of this type is there, and true."""
+    found = condition(status, kind)
+    return found is not None and found.status == ConditionStatus.TRUE
 
 
 def condition(status: FineTuneJobStatus, kind: ConditionType) -> Condition | None:

@@ -2,7 +2,7 @@
 
 from finetune_api.handoff import Stage
 from finetune_api.keys import Component, ConditionType, Phase, Reason
-from finetune_api.status import ConditionStatus, FineTuneJobStatus, ProgressStatus
+from finetune_api.status import FineTuneJobStatus, ProgressStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
@@ -17,7 +17,7 @@ from finetune_operator.state.job_changes import is_suspended_by_others
 from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.leaving import held_back
 from finetune_operator.state.lost_node import lost_node
-from finetune_operator.state.observed import Observed, condition
+from finetune_operator.state.observed import Observed, is_true
 from finetune_operator.state.pending_reason import pod_problem, starting_words
 from finetune_operator.state.recorded import launched_as
 from finetune_operator.state.run import Run, RunState, recorded_failure
@@ -185,6 +185,5 @@ def _is_of_pod_before(progress: ProgressStatus, pod: Manifest) -> bool:
 
 def _is_trained(job: FineTuneJob, previous: FineTuneJobStatus) -> bool:
     """Whether the run has its training behind it, as one that is judged or published anew."""
-    trained = condition(previous, ConditionType.TRAINED)
     is_this_run = previous.run is not None and previous.run.id == job.run_id
-    return is_this_run and trained is not None and trained.status == ConditionStatus.TRUE
+    return is_this_run and is_true(previous, ConditionType.TRAINED)

@@ -1,7 +1,6 @@
 """What kstatus, by which Flux and Helm wait, makes of every situation: its own library is asked."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,10 +11,6 @@ from finetune_api.keys import Phase
 from tests.unit.operator.situations import SITUATIONS, Situation
 
 PROGRAM = Path(__file__).parent / "kstatus"
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")), reason="Go builds kstatus"
-)
 
 
 @pytest.fixture(scope="module")

@@ -133,7 +133,9 @@ async def _full_queue_answers_429_and_clients_that_leave_free_it(server: Server)
         status, _ = await server.post("/v1/completions", {"prompt": "One", "max_tokens": 2})
     assert status == 200
     assert await server.metric("finetune_server_requests_queued") == 0
-    assert await server.metric("finetune_server_requests_cancelled_total") == 3
+    async with asyncio.timeout(10):  # that a client has left is noticed for each on its own
+        while await server.metric("finetune_server_requests_cancelled_total") < 3:
+            await asyncio.sleep(0.02)
     assert await server.metric("finetune_server_generated_tokens_total") < ENDLESS["max_tokens"]
 
 

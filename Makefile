@@ -40,8 +40,12 @@ demo-down: $(STAMP) ## Remove the demo's cluster and everything in it
 	@$(SUDO) $(BIN)/python -m demo down
 
 .PHONY: test
-test: prepare ## Run unit, integration and end-to-end tests (TESTS=tests/unit for a part)
+test: prepare ## Run unit, integration and end-to-end tests but the slow ones (TESTS=tests/unit for a part)
 	@$(SUDO) $(BIN)/python -m tests $(TESTS)
+
+.PHONY: test-all
+test-all: prepare ## Run the slow tests as well, before a release (about an hour)
+	@$(SUDO) $(BIN)/python -m tests --all $(TESTS)
 
 .PHONY: test-unit
 test-unit: $(STAMP) ## Run the tests that need no cluster

@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 550
 
 
 def _marked(name: str) -> object:
-    return pytest.param(name, marks=() if load_story(name).representative else pytest.mark.examples)
+    return pytest.param(name, marks=() if load_story(name).representative else pytest.mark.slow)
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from finetune_api.tracking import TrackedRun
 
 HISTORY_LIMIT = 100
 """Entries have about 300 bytes; the API server takes 1.5 MB for an object."""
+HISTORY_FIGURES_LIMIT = 10
+"""Entries with all figures of their run: about 1 KB each."""
 WarningText = Annotated[str, Field(max_length=1024)]
 MetricName = Annotated[str, Field(max_length=128)]
 
@@ -131,6 +133,12 @@ class PublishedRun(ArtifactStatus):
     """A run that was published: it may be served again, or gone back to, without training."""
 
     score: str | None = Field(None, max_length=64, description="The task's main metric, tuned against base.")
+    progress: ProgressStatus | None = Field(
+        None, description=f"How its training went; told of the newest {HISTORY_FIGURES_LIMIT} entries."
+    )
+    metrics: MetricsStatus | None = Field(
+        None, description=f"Figures of the run; told of the newest {HISTORY_FIGURES_LIMIT} entries."
+    )
     published_at: Timestamp | None = Field(None, description="When the operator saw that it was published.")
 
     @property

@@ -17,7 +17,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
 from finetune_operator.state import pods
 from finetune_operator.state.conditions import Milestones, conditions, fitting
-from finetune_operator.state.history import next_history, published_before
+from finetune_operator.state.history import known_of_run, next_history
 from finetune_operator.state.keeping import keeping
 from finetune_operator.state.observed import Observed, condition, previous_status
 from finetune_operator.state.progress import at_rest, metrics_status, progress_status, score, staged, warnings
@@ -42,7 +42,7 @@ def next_progress(
     job: FineTuneJob, previous: FineTuneJobStatus, run: Run, progress: Progress | None
 ) -> ProgressStatus | None:
     """Return the progress for the status: the newest, else what is known of this run; an ETA only while it trains."""
-    known = previous.progress if previous.run and previous.run.id == job.run_id else None
+    known = known_of_run(job, previous).progress
     shown = progress_status(progress, known) if progress is not None else known
     works = run.state is RunState.ACTIVE and run.pod is not None and pods.is_running(run.pod) and not job.spec.suspend
     return shown if works else at_rest(shown)
@@ -60,23 +60,21 @@ def compose(
     now: datetime,
 ) -> FineTuneJobStatus:
     """Return the whole next status."""
-    same_run = previous.run is not None and previous.run.id == job.run_id
-    shown = staged(next_progress(job, previous, run, progress), previous.progress if same_run else None, now)
+    known = known_of_run(job, previous)
+    shown = staged(next_progress(job, previous, run, progress), known.progress, now)
     figures = run.report.metrics if run.report else progress.metrics if progress else None
-    known = previous.metrics if same_run else None
-    metrics = metrics_status(figures, known, is_last_word=run.report is not None)
+    metrics = metrics_status(figures, known.metrics, is_last_word=run.report is not None)
     milestones = _milestones(
         job,
-        previous if same_run else FineTuneJobStatus(),
+        known,
         run,
         rollout=rollout,
         progress=shown,
         metrics=metrics,
         failure=failure,
     )
-    before = published_before(job, previous)
-    value = score(job.spec.options, metrics) or (before.score if before else None)
-    return FineTuneJobStatus(
+    value = score(job.spec.options, metrics) or known.score
+    status = FineTuneJobStatus(
         observed_generation=job.generation,
         phase=story.phase,
         last_phase_transition_time=phase_since(story, previous, now),
@@ -88,14 +86,15 @@ def compose(
         sources=list(job.sources) or None,
         progress=shown,
         metrics=metrics,
-        warnings=warnings(progress, previous.warnings if same_run else None),
-        tracking=(progress.tracking if progress else None) or (previous.tracking if same_run else None),
+        warnings=warnings(progress, known.warnings),
+        tracking=(progress.tracking if progress else None) or known.tracking,
         score=value,
         score_metric=job.spec.options.score_metric if value else None,
         artifact=run.artifact,
-        history=next_history(previous, run.artifact, value if run.state is RunState.DONE else None, now),
         serving=rollout.status,
     )
+    history = next_history(previous, status, now, is_done=run.state is RunState.DONE)
+    return status.model_copy(update={"history": history})
 
 
 def changed(next_status: FineTuneJobStatus, resource: Manifest) -> Manifest | None:

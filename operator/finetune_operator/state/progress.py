@@ -19,6 +19,7 @@ WARNING_CHARACTERS = 1024
 SECONDS_PER_MINUTE = 60
 SECONDS_PER_HOUR = 3600
 
+_OF_THE_STEPS = ("loss", "learning_rate", "samples_per_second", "tokens_per_second")
 _NO_ETA: dict[str, None] = {"eta": None, "eta_seconds": None}
 _AT_REST = {**_NO_ETA, "waiting": None}
 
@@ -27,10 +28,13 @@ def progress_status(progress: Progress, known: ProgressStatus | None) -> Progres
     """Return what a pod says of its progress, for the status.
 
     known: what the status tells of the run already. A pod that resumes still reads data and model before it knows its
-    steps: until then the figures of the pod before stand.
+    steps: until then the figures of the pod before stand. One that finds all steps done has no figures of its own.
     """
     if known is not None and known.step > progress.step and progress.total_steps is None:
         return known.model_copy(update={"stage": str(progress.stage), **_NO_ETA, "waiting": progress.waiting})
+    if known is not None and known.step <= progress.step:
+        untold = [name for name in _OF_THE_STEPS if getattr(progress, name) is None]
+        progress = progress.model_copy(update={name: getattr(known, name) for name in untold})
     step, total = progress.step, progress.total_steps
     percent = min(100, 100 * step // total) if total else None
     eta = _whole(progress.eta_seconds) or None

@@ -143,6 +143,25 @@ def test_another_evaluation_of_a_published_run_judges_it_again_without_another_r
     assert is_idle(scene.decide())
 
 
+def test_a_run_that_is_judged_again_keeps_the_figures_of_its_training():
+    trained = {"loss": 0.0, "learning_rate": 1e-5, "tokens_per_second": 900.0}
+    scene = live()
+    scene.says(Stage.TRAIN, step=200, **trained).act()
+    scene.children.remove(scene.one("Pod"))
+    scene.succeeds()
+    scene.edit(**JUDGED_OTHERWISE).act()
+    scene.garbage_collect().act()
+    pod = scene.running_pod()
+    for stage, step, total in ((Stage.DATA, 0, None), (Stage.EVALUATE, 200, 200)):
+        scene.says(stage, step, total).act()
+        assert scene.status["progress"]["loss"] == 0.0
+    scene.remove(pod)
+    scene.ended_pod(0, scene.report())
+    scene.job_ends("Complete").act()
+    told = scene.status["progress"]
+    assert (told["loss"], told["learningRate"], told["tokensPerSecond"]) == tuple(trained.values())
+
+
 def test_a_live_run_is_judged_as_edited_meanwhile_once_it_is_published():
     scene = live()
     scene.edit(**JUDGED_OTHERWISE).act()

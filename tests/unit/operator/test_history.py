@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
+from finetune_api.handoff import Stage
+from finetune_api.status import HISTORY_FIGURES_LIMIT
 from finetune_operator.desired.service import served_run
 from finetune_operator.manifests import name_of
-from tests.unit.operator.builders import DIGEST, NOW, Scene, is_idle, kinds, reasons
+from tests.unit.operator.builders import DIGEST, METRICS, NOW, Scene, is_idle, kinds, reasons
 
 RATES = (1e-3, 2e-3, 3e-3)
 
@@ -34,6 +36,15 @@ def test_each_published_run_is_told_with_its_score_newest_first() -> None:
         "sizeBytes": 1000,
         "image": "trainer:1",
         "score": "0.912 (base 0.508)",
+        "progress": {
+            "stage": "Push",
+            "stageStartedAt": "2026-01-02T03:04:05Z",
+            "step": 200,
+            "totalSteps": 200,
+            "percent": 100,
+            "display": "200/200 100%",
+        },
+        "metrics": METRICS.to_wire(),
         "publishedAt": "2026-01-02T03:04:05Z",
     }
     scene.act()
@@ -56,6 +67,41 @@ def test_a_spec_that_asks_for_an_earlier_run_again_trains_nothing_however_many_r
         "Ready",
         f"Run {runs[0]} is served at http://job-server.default.svc.",
     )
+
+
+def test_a_run_that_is_gone_back_to_is_told_with_all_its_figures() -> None:
+    scene = Scene()
+    scene.edit(training={"learningRate": RATES[0]}).act()
+    scene.running_pod()
+    scene.says(Stage.TRAIN, step=150, loss=0.25).act()
+    scene.remove(scene.one("Pod"))
+    scene.progress = None
+    scene.succeeds()
+    told = scene.status
+    published_runs(scene, *RATES[1:])
+    scene.edit(training={"learningRate": RATES[0]}).act()
+    assert scene.status["run"]["id"] == told["run"]["id"]
+    assert told["progress"]["loss"] == 0.25
+    for figures in ("progress", "metrics", "score", "scoreMetric"):
+        assert scene.status[figures] == told[figures]
+    evaluated = next(found for found in scene.status["conditions"] if found["type"] == "Evaluated")
+    assert evaluated["message"] == "Score: 0.912 (base 0.508)."
+    scene.garbage_collect().act()
+    assert is_idle(scene.garbage_collect().decide())
+
+
+def test_figures_are_kept_of_the_newest_runs_and_of_one_that_an_earlier_release_published() -> None:
+    scene = Scene()
+    rates = [1e-3 * count for count in range(1, HISTORY_FIGURES_LIMIT + 3)]
+    published_runs(scene, rates[0])
+    for figures in ("progress", "metrics"):
+        del scene.status["history"][0][figures]
+    published_runs(scene, rates[1])
+    assert all(entry["metrics"] == METRICS.to_wire() for entry in scene.status["history"])
+    published_runs(scene, *rates[2:])
+    with_figures = [("metrics" in entry, "progress" in entry) for entry in scene.status["history"]]
+    assert with_figures == [(True, True)] * HISTORY_FIGURES_LIMIT + [(False, False)] * 2
+    assert all(entry["score"] for entry in scene.status["history"])
 
 
 def test_another_place_is_published_to_from_the_workspace() -> None:

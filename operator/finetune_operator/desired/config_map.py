@@ -1,13 +1,16 @@
-"""The ConfigMap with the job file of a run."""
+"""The ConfigMap with the job file of a run, and with the part of the spec that it was launched from."""
 
 import json
 
 from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest, RunResources
 from finetune_api.inputs import TrainingInputs
 from finetune_api.keys import ANNOTATION_LAUNCH, Component
+from finetune_api.runs import LAUNCH_INPUTS
 from finetune_operator.desired.metadata import child, run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CONFIG_MAP, Manifest
+
+SPEC_FILE_NAME = "spec.json"
 
 
 def run_request(job: FineTuneJob) -> RunRequest:
@@ -48,6 +51,12 @@ def job_file(job: FineTuneJob) -> str:
     return json.dumps({**told, "version": request.version}, indent=1, sort_keys=True)
 
 
+def launch_inputs(job: FineTuneJob) -> str:
+    """Return the part of the spec that an edit of launches anew: by it, the next launch can tell what was edited."""
+    told = job.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, include=set(LAUNCH_INPUTS))
+    return json.dumps(told, sort_keys=True)
+
+
 def config_map(job: FineTuneJob) -> Manifest:
     """Return the ConfigMap that the training pod mounts."""
     annotations = {ANNOTATION_LAUNCH: job.launch}
@@ -59,4 +68,4 @@ def config_map(job: FineTuneJob) -> Manifest:
         run_id=job.run_id,
         annotations=annotations,
     )
-    return {**head, "data": {JOB_FILE_NAME: job_file(job)}}
+    return {**head, "data": {JOB_FILE_NAME: job_file(job), SPEC_FILE_NAME: launch_inputs(job)}}

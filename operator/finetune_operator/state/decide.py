@@ -74,7 +74,7 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         status = status.model_copy(update={"workspace": None})
     status = _with_usage(status, previous, observed, job)
     next_wire = changed(status, observed.resource)
-    told = notes(job, previous, status, story) if next_wire is not None else ()
+    told = notes(job, previous, status, story, observed) if next_wire is not None else ()
     merges, merge_pause = job_changes(job, previous, run, observed, now)
     allowed, _ = job_changes(job, status, run, observed, now)
     return Plan(

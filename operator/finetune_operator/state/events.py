@@ -3,31 +3,52 @@
 from collections.abc import Iterator
 
 from finetune_api.keys import ConditionType, Phase, Reason
-from finetune_api.status import ConditionStatus, FineTuneJobStatus
+from finetune_api.status import ConditionStatus, FineTuneJobStatus, RunStatus
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.state.conditions import fitting
-from finetune_operator.state.observed import condition, is_true
+from finetune_operator.state.edits import edits
+from finetune_operator.state.observed import Observed, condition, is_true
 from finetune_operator.state.plan import Note
 from finetune_operator.state.story import Course, Story
 
 _MILESTONES = (ConditionType.TRAINED, ConditionType.EVALUATED, ConditionType.PUBLISHED)
 
 
-def notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus, story: Story) -> tuple[Note, ...]:
+def notes(
+    job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus, story: Story, observed: Observed
+) -> tuple[Note, ...]:
     """Return what has happened between two statuses. Equal statuses have no story."""
-    return (*_run_notes(job, before, after), *_milestone_notes(before, after), *story_notes(before, after, story))
+    return (
+        *_superseded(job, before.run, after.run, observed),
+        *_run_notes(job, before, after),
+        *_milestone_notes(before, after),
+        *story_notes(before, after, story),
+    )
+
+
+def _superseded(job: FineTuneJob, old: RunStatus | None, new: RunStatus | None, observed: Observed) -> Iterator[Note]:
+    """Tell that a run which goes on is stopped, and what was edited."""
+    if old is None or not old.started_at or old.finished_at:
+        return
+    if new is None:
+        course = "ends"
+    elif old.id != new.id:
+        course = f"gives way to run {new.id}"
+    elif old.launch != new.launch:
+        course = "is stopped, and launched anew"
+    else:
+        return
+    fields = edits(job, old.id, observed)
+    what = f"The spec has changed ({fields})" if fields else "The spec has changed"
+    yield Note(Reason.RUN_SUPERSEDED, f"{what}: run {old.id} {course}.")
 
 
 def _run_notes(job: FineTuneJob, before: FineTuneJobStatus, after: FineTuneJobStatus) -> Iterator[Note]:
     old, new = before.run, after.run
     if new is None:
-        if old is not None and old.started_at and not old.finished_at:
-            yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} ends.")
         return
     replaced = old is not None and (old.id, old.launch) != (new.id, new.launch)
-    if old is not None and replaced and old.started_at and not old.finished_at:
-        yield Note(Reason.RUN_SUPERSEDED, f"The spec has changed: run {old.id} gives way to run {new.id}.")
     if new.started_at and not new.finished_at and (old is None or replaced or not old.started_at):
         starts = "is trained, and goes on from there" if is_true(after, ConditionType.TRAINED) else "starts"
         yield Note(Reason.RUN_STARTED, f"Run {new.id} {starts} as Job {run_name(job, new.id)}.")

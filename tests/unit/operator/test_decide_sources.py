@@ -232,6 +232,7 @@ def test_new_artifact_supersedes_a_live_run():
     plan = scene.act()
     assert [child["kind"] for child in plan.deletes] == ["Job"]
     assert reasons(plan) == ["RunSuperseded"]
+    assert "(the model of spec.model.source from run e6425f87 to run 0000beef)" in plan.notes[0].message
     scene.garbage_collect()
     assert "Job" in kinds(scene.act())
 
@@ -255,6 +256,7 @@ def test_source_that_is_changed_for_an_unpublished_one_ends_the_live_run():
     plan = scene.act()
     assert [child["kind"] for child in plan.deletes] == ["Job"]
     assert reasons(plan) == ["RunSuperseded"]
+    assert "(spec.model.source from job://base to job://other)" in plan.notes[0].message
     scene.garbage_collect().act()
     assert scene.status["reason"] == "SourceNotFound"
     assert "sources" not in scene.status

@@ -35,6 +35,52 @@ def test_live_job_is_stopped_before_the_next_is_made(edit: Manifest):
     assert scene.status["run"]["id"] == scene.job.run_id
 
 
+LIVE = {"training": {"learningRate": 1e-4}, "compute": {"env": [{"name": "A", "value": "1"}]}}
+EDITS = {
+    "spec.training.learningRate from 0.0001 to 0.001": NEW_RUN,
+    "spec.compute.memory from unset to 8Gi": NEW_LAUNCH,
+    "spec.compute.env": {"compute": {"env": [{"name": "A", "value": "2"}]}},
+    "spec.retry from unset to again": {"retry": "again"},
+    "spec.runId from unset to 2": {"runId": "2"},
+    "spec.output.secretRef.name from s3 to s4": {"output": {"secretRef": {"name": "s4"}}},
+    "spec.model.source": {"model": {"source": f"s3://finetune/{'m' * 60}"}},
+    "spec.dataset.limit from unset to 9, spec.dataset.seed from unset to 7, spec.training.maxSteps from unset to 5 and"
+    " 1 more": {"dataset": {"limit": 9, "seed": 7}, "training": {"maxSteps": 5, "seed": 8}},
+    "spec.training.seed from unset to 8": {"training": {"seed": 8}, "evaluation": {"baseline": False}},
+}
+
+
+@pytest.mark.parametrize("fields", EDITS)
+def test_a_run_that_is_stopped_is_told_with_what_was_edited(fields: str):
+    scene = Scene(**LIVE)
+    scene.act()
+    scene.running_pod()
+    old = scene.job.run_id
+    (told,) = scene.edit(**EDITS[fields]).act().notes
+    course = "is stopped, and launched anew" if scene.job.run_id == old else f"gives way to run {scene.job.run_id}"
+    assert told.message == f"The spec has changed ({fields}): run {old} {course}."
+
+
+@pytest.mark.parametrize(
+    ("data", "fields"),
+    [
+        ({}, " (spec.training.learningRate from 0.0001 to 0.001)"),
+        ({"job.json": "{"}, ""),
+        ({"job.json": "[]"}, ""),
+        ({"job.json": None}, ""),
+    ],
+)
+def test_what_was_edited_is_told_as_far_as_an_earlier_release_recorded_it(data: Manifest, fields: str):
+    scene = Scene(**LIVE)
+    scene.act()
+    scene.running_pod()
+    old = scene.job.run_id
+    file = scene.one("ConfigMap")
+    file["data"] = {key: text for key, text in {"job.json": file["data"]["job.json"], **data}.items() if text}
+    (told,) = scene.edit(**NEW_RUN, retry="again").act().notes
+    assert told.message == f"The spec has changed{fields}: run {old} gives way to run {scene.job.run_id}."
+
+
 def test_pod_that_outlives_its_job_still_blocks_the_next_run():
     scene = Scene()
     scene.act()

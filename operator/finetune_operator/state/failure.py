@@ -35,17 +35,17 @@ _BY_CLASS = {
 
 def job_failure(job: FineTuneJob, run: Run) -> Problem:
     """Say why the run failed."""
-    failed = failed_condition(run.job)
+    failed, is_over = failed_condition(run.job), run.job is None or outcome(run.job)
     if run.job is not None and failed_by_deadline(run.job):
         limit = limit_of(run.job) or job.spec.active_deadline_seconds or 0
         return Problem(Reason.DEADLINE_EXCEEDED, deadline_message(limit))
     problem = last_failure(job, run)
-    if failed is None and not run.is_spent:
+    if failed is None and is_over:
         return problem if problem is not None and run.job is None else _without_result(run)
     reason, words = ((failed or {}).get(key) for key in ("reason", "message"))
     if problem is None:
         return _untold_failure(str(words))
-    if run.is_spent or reason == "BackoffLimitExceeded":
+    if reason == "BackoffLimitExceeded" or not (failed or any(map(pods.has_failed_for_good, run.pods))):
         problem = Problem(problem.reason, f"{problem.message} Gave up after {_attempts(run)}.")
     return Problem(problem.reason, f"{problem.message}{_way_on(problem.reason, run.report)}")
 

@@ -55,15 +55,15 @@ def _wished(
 ) -> tuple[Manifest, Manifest]:
     """Return the fields that we wish a Job to have, and the annotation that its limit is to be told by, if another."""
     wished: Manifest = {"ttlSecondsAfterFinished": job.spec.ttl_seconds_after_finished if is_told(live, told) else None}
-    if live is run.job and run.state is RunState.ACTIVE and not outcome(live):
+    if live is run.job and run.is_spent:
+        # Its pods stay to be looked at.
+        wished["suspend"] = True
+    elif live is run.job and run.state in (RunState.ACTIVE, RunState.FAILED) and not outcome(live):
         pod = run.pod if run.pod not in observed.departed else None
         limit = live_limit(job, live, worked_seconds(run.active, pod, observed.now))
         wished |= mutable_fields(job, job_deadline(limit, run.active, live, pod))
         wished["backoffLimit"] = job.spec.max_retries + rejections(run.pods)
         return wished, _limit(live, limit)
-    if live is run.job and run.is_spent:
-        # Its pods stay to be looked at.
-        wished["suspend"] = True
     return wished, {}
 
 

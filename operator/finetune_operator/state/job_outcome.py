@@ -43,6 +43,8 @@ def has_paused(training_job: Manifest, now: datetime) -> bool:
 
 def is_spent(job: FineTuneJob, training_job: Manifest, own_pods: Sequence[Manifest]) -> bool:
     """Whether a run has failed for good by our count, while its Job would go on: see `attempts`."""
+    if outcome(training_job):
+        return False
     by_the_job = int((training_job.get("status") or {}).get("failed") or 0) - rejections(own_pods)
     limit = job.spec.max_retries
     return by_the_job <= limit < attempts(training_job, own_pods) and any(map(is_self_inflicted, own_pods))

@@ -16,7 +16,7 @@ from finetune_operator.kinds import CLAIM, JOB, Manifest
 from finetune_operator.manifests import annotation_of, controller_of, is_deleting, label_of, name_of, uid_of
 from finetune_operator.state import pods
 from finetune_operator.state.active_time import NO_WORK, ActiveTime, active_time
-from finetune_operator.state.attempts import attempts
+from finetune_operator.state.attempts import attempts, is_last
 from finetune_operator.state.deadline import has_more_time, is_overruled
 from finetune_operator.state.history import published_before
 from finetune_operator.state.job_outcome import has_paused, is_spent, outcome, was_turned_away
@@ -47,7 +47,7 @@ class Run:
     job: its training Job, live or (when it ended) gone. pods: the Job's, oldest first. stop: what to delete.
     blockers: names of what must be gone before the run's Job may be created. lost_job: uid of a Job that completed
     without a last word, in whose place the run is launched again. lingering: a pod that outlives its trainer.
-    active: the work of its trainers that have ended.
+    active: the work of its trainers that have ended. is_spent: it has failed by our count, while its Job would go on.
     """
 
     state: RunState
@@ -60,11 +60,7 @@ class Run:
     lost_job: str = ""
     lingering: Lingering | None = None
     active: ActiveTime = NO_WORK
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether it has failed for good by our count, while its Job would go on."""
-        return self.state is RunState.FAILED and self.job is not None and outcome(self.job) is None
+    is_spent: bool = False
 
     @property
     def attempts(self) -> int:
@@ -96,7 +92,8 @@ def assess(job: FineTuneJob, previous: FineTuneJobStatus, observed: Observed) ->
     run = Run(state, current, own_pods, (), blockers, artifact, report, lost_job, lingering(own_pods, observed.now))
     stop = [other for other in others if not is_deleting(other)]
     stop += _superfluous(job, previous, run, observed.now)
-    return replace(run, stop=tuple(stop), active=active_time(job, previous, observed))
+    spent = state is RunState.FAILED and current is not None and is_spent(job, current, own_pods)
+    return replace(run, stop=tuple(stop), active=active_time(job, previous, observed), is_spent=spent)
 
 
 def _state(
@@ -124,13 +121,15 @@ def _state(
 def _state_of_job(
     job: FineTuneJob, previous: FineTuneJobStatus, current: Manifest, own_pods: tuple[Manifest, ...]
 ) -> RunState:
-    """Return the state of a run that has a Job and no result."""
+    """Return the state of a run that has a Job and no result. After its last pod, the Job takes its time to fail."""
     if outcome(current):
         goes = is_deleting(current) and previous.reason == Reason.POD_REJECTED
         return RunState.STOPPING if goes or was_turned_away(job, current, own_pods) else RunState.FAILED
     if is_deleting(current):
         return RunState.STOPPING
-    return RunState.FAILED if is_spent(job, current, own_pods) else RunState.ACTIVE
+    newest = pods.newest(own_pods)
+    over = newest is not None and is_last(newest, attempts(current, own_pods), job.spec.max_retries)
+    return RunState.FAILED if over else RunState.ACTIVE
 
 
 def _superfluous(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, now: datetime) -> list[Manifest]:

@@ -10,7 +10,7 @@ from finetune_operator.managed_fields import suspender
 from finetune_operator.manifests import is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.admission import creation_problem
-from finetune_operator.state.attempts import is_free, is_last
+from finetune_operator.state.attempts import is_free
 from finetune_operator.state.custom_code import code_not_allowed
 from finetune_operator.state.failure import beside, job_failure, last_failure
 from finetune_operator.state.job_changes import is_suspended_by_others
@@ -114,11 +114,7 @@ def _between_pods(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, obser
     if failure is None or run.pod is None:
         return _creating(job)
     held = f" {run.lingering.message}" if run.lingering else ""
-    if is_last(run.pod, run.attempts, job.spec.max_retries):
-        # The Job is about to fail; that is told once, when it has.
-        return going_on(Phase.TRAINING, Reason.TRAINING, f"{failure.message}{held}")
-    problem = _another_pod(job, run, failure, held)
-    return hindered(Phase.PENDING if problem.reason == Reason.POD_REJECTED else Phase.TRAINING, problem)
+    return hindered(Phase.PENDING, _another_pod(job, run, failure, held))
 
 
 def _another_pod(job: FineTuneJob, run: Run, failure: Problem, held: str) -> Problem:

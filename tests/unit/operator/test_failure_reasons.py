@@ -78,7 +78,7 @@ def test_retry_is_announced_with_why_and_how_often() -> None:
     scene.act()
     scene.ended_pod(69, scene.report(FailureClass.UNAVAILABLE, "s3 is down."))
     plan = scene.act()
-    assert scene.status["reason"] == "Retrying"
+    assert (scene.status["phase"], scene.status["reason"]) == ("Pending", "Retrying"), "no pod trains"
     assert scene.status["message"] == "s3 is down. Attempt 2 of 3 follows."
     assert scene.status["run"]["attempt"] == 1
     assert reasons(plan) == ["Retrying"]
@@ -89,6 +89,17 @@ def test_retry_is_announced_with_why_and_how_often() -> None:
     plan = scene.act()
     assert scene.status["run"]["attempt"] == 2
     assert reasons(plan) == ["Retrying"]
+
+
+def test_a_limit_that_is_lowered_between_two_pods_ends_the_job_as_well() -> None:
+    scene = Scene(maxRetries=3)
+    scene.act()
+    scene.ended_pod(69, scene.report(FailureClass.UNAVAILABLE, "s3 is down."))
+    scene.act()
+    scene.edit(maxRetries=0).act()
+    assert scene.status["phase"] == "Failed"
+    assert scene.training_job["spec"]["backoffLimit"] == 0
+    assert is_idle(scene.decide())
 
 
 @pytest.mark.parametrize("status", [{}, {"conditions": [{"type": "DisruptionTarget", "status": "True"}]}])
@@ -102,14 +113,29 @@ def test_preempted_pod_is_not_counted(status: Manifest) -> None:
     assert "Attempt 1 of 4 follows." in scene.status["message"]
 
 
-def test_pod_that_no_retry_can_mend_announces_none() -> None:
-    scene = Scene()
+@pytest.mark.parametrize(
+    ("exit_code", "failure", "reason", "way_on"),
+    [
+        (65, FailureClass.BAD_DATA, "PodFailurePolicy", "line 3. To go on once that is mended"),
+        (70, FailureClass.BUG, "BackoffLimitExceeded", "line 3. Gave up after 1 attempt. To go on once"),
+    ],
+)
+def test_a_run_has_failed_as_soon_as_its_last_pod_has(
+    exit_code: int, failure: FailureClass, reason: str, way_on: str
+) -> None:
+    scene = Scene(maxRetries=0)
     scene.act()
-    scene.ended_pod(65, scene.report(FailureClass.BAD_DATA, "line 3."))
+    scene.running_pod()
+    scene.act()
+    scene.children.remove(scene.one("Pod"))
+    scene.ended_pod(exit_code, scene.report(failure, "line 3."))
     plan = scene.act()
-    assert reasons(plan) == []
-    scene.job_ends("Failed", "PodFailurePolicy", failed=1)
-    assert reasons(scene.act()) == ["BadData"]
+    assert reasons(plan) == [failure]
+    assert plan.merges == ()
+    assert (scene.status["phase"], scene.condition("Succeeded")) == ("Failed", "False")
+    assert scene.status["message"].startswith(way_on)
+    scene.job_ends("Failed", reason, failed=1)
+    assert is_idle(scene.decide())
 
 
 def test_failure_reads_the_same_when_its_pod_is_gone() -> None:

@@ -104,9 +104,9 @@ def test_retries_are_counted_and_the_last_attempt_is_none() -> None:
     assert counted(scene.act(), Measure.RETRY) == [Occurrence(Measure.RETRY, 1)]
     assert scene.act().occurrences == ()
     scene.ended_pod(70, scene.report(FailureClass.BUG, "It broke again."))
-    assert counted(scene.act(), Measure.RETRY) == []
-    scene.job_ends("Failed", "BackoffLimitExceeded", failed=2)
     assert [found.measure for found in scene.act().occurrences] == [Measure.RUN_FAILED]
+    scene.job_ends("Failed", "BackoffLimitExceeded", failed=2)
+    assert scene.act().occurrences == ()
 
 
 def test_retries_that_nobody_saw_are_counted_too() -> None:

@@ -34,6 +34,7 @@ def without_api_server(bench: Workbench) -> Iterator[None]:
             bench.cluster.start(controllers)
 
 
+@pytest.mark.slow
 def test_long_outage_of_the_api_server_ends_nothing_and_doubles_nothing(bench: Workbench) -> None:
     bench.submit("before")
     bench.wait("before", reason="Unschedulable")

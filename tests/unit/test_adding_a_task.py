@@ -1,6 +1,7 @@
 """Adding a task is one file, its options and one example: nothing else may know a task by name."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ def _imports(path: Path) -> set[str]:
     return plain | {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
 
 
+@cache
 def _names(path: Path) -> set[str]:
     """Return names and texts in a file's code, and members of the enum as `Task.DPO`; docstrings do not count."""
     nodes = list(ast.walk(ast.parse(path.read_text())))

@@ -33,6 +33,7 @@ CASES = {
     "KTO, Full": ("KTO", {"method": "Full"}),
     "Reward, Full": ("Reward", {"method": "Full"}),
 }
+QUICK = ("classification, LoRA", "SFT, Full")
 ROWS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "SequenceClassification": reviews,
     "SFT": chats,
@@ -111,7 +112,9 @@ def undisturbed(volumes: Path, tmp_path_factory: pytest.TempPathFactory) -> Call
     return result
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow) for case in CASES]
+)
 def test_interruptions_change_nothing(site: Site, case: str, undisturbed: Callable[[str], Result]):
     job = _job(site, case)
 

@@ -206,6 +206,7 @@ def node_address(bench: Workbench) -> str:
     return server.removeprefix("https://").rpartition(":")[0]
 
 
+@pytest.mark.slow
 def test_every_panel_shows_something(api: Access, tmp_path: Path) -> None:
     volumes = tmp_path / "volumes"
     with operated(api, NAMESPACE) as bench, running_prometheus(tmp_path, OPERATOR, at_once(tmp_path)) as prometheus:

@@ -37,6 +37,14 @@ def test_several_replicas_are_evicted_one_by_one_and_prefer_different_nodes(tmp_
     assert not of_kind(own, "PodDisruptionBudget")
 
 
+def test_a_slow_start_is_no_death(tmp_path: Path) -> None:
+    """On a busy node the first answer takes a while: until then, only the startup probe counts, for two minutes."""
+    container = operator_pod(rendered(tmp_path))["spec"]["containers"][0]
+    startup, liveness = container["startupProbe"], container["livenessProbe"]
+    assert startup["httpGet"] == liveness["httpGet"]
+    assert startup["periodSeconds"] * startup["failureThreshold"] >= 120
+
+
 def test_pod_options_reach_the_pod(tmp_path: Path) -> None:
     zone = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "ScheduleAnyway"}
     pod = operator_pod(

@@ -122,6 +122,10 @@ def test_another_evaluation_of_a_published_run_judges_it_again_without_another_r
     scene.garbage_collect()
     plan = scene.act()
     assert kinds(plan) == ["ConfigMap", "Job"]
+    run = before["run"]["id"]
+    assert [note.message for note in plan.notes if note.reason == "RunStarted"] == [
+        f"Run {run} is trained, and goes on from there as Job job-{run}."
+    ]
     file = json.loads(plan.applies[0]["data"]["job.json"])
     assert (file["evaluation"], file["trained"]) == ({"baseline": False}, True)
     assert scene.status["run"]["id"] == before["run"]["id"]

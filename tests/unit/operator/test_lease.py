@@ -35,6 +35,17 @@ class Store:
             await asyncio.Event().wait()
 
 
+async def test_lease_lasts_as_long_as_those_of_kubernetes_own_components() -> None:
+    """client-go's defaults: a Lease of 15 s, renewed every 2 s, and given up after 10 s."""
+    store, elected = Store(), asyncio.Event()
+    standing = asyncio.create_task(campaign(LeaseLock(store, Seat("default", "lease", "me")), elected))
+    await asyncio.wait_for(elected.wait(), 1)
+    standing.cancel()
+    assert store.lease is not None
+    assert store.lease["spec"]["leaseDurationSeconds"] == 15
+    assert (lease_module.RENEW_DEADLINE_SECONDS, lease_module.RETRY_SECONDS) == (10, 2)
+
+
 async def test_lease_counts_from_its_last_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lease_module, "RETRY_SECONDS", 1.0)
     monkeypatch.setattr(lease_module, "RENEW_DEADLINE_SECONDS", 1.3)

@@ -24,8 +24,9 @@ from finetune_operator.metrics import Tally
 from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.reconcile import reconciler as reconciler_module
 from finetune_operator.reconcile.reconciler import LASTING_FAILURES, Reconciler
+from finetune_operator.state.contest import TOLD_FROM
 from tests.builders import finetune_job
-from tests.unit.operator.builders import POLICY
+from tests.unit.operator.builders import DIGEST, POLICY
 
 KEY = Key("default", "job")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -71,6 +72,7 @@ class Server:
 
     async def delete(self, live: Manifest) -> Manifest | None:
         self._attempt("delete", live["kind"], name_of(live))
+        self.objects.pop((live["kind"], name_of(live)), None)
         return None
 
     async def create_lease(self, lease: Manifest) -> None:
@@ -146,13 +148,17 @@ class Scene:
             return False
         return True
 
-    def edit(self, **spec: Any) -> None:
+    def of_kind(self, kind: str) -> list[Manifest]:
+        return [child for child in self.cache.children("uid-1") if child["kind"] == kind]
+
+    def edit(self, status: Manifest | None = None, **spec: Any) -> None:
         resource = deepcopy(self.cache.resource(KEY))
         assert resource is not None
         version = int(resource["metadata"]["resourceVersion"]) + 100
         resource["metadata"] |= {"resourceVersion": str(version), "generation": 2}
         self.server._versions = itertools.count(version + 1)
-        self.cache.put({**resource, "spec": {**resource["spec"], **spec}})
+        told = {} if status is None else {"status": status}
+        self.cache.put({**resource, **told, "spec": {**resource["spec"], **spec}})
 
     @property
     def status(self) -> Manifest:
@@ -210,6 +216,22 @@ async def test_job_that_the_server_no_longer_knows_gets_nothing_again() -> None:
     scene.server.objects.clear()
     assert await scene.work() == [True]
     assert scene.server.objects == {}
+
+
+async def test_our_own_deletions_are_no_fight_with_another_controller() -> None:
+    scene = Scene()
+    await scene.work()
+    run = scene.status["run"]["id"]
+    published = {"run": run, "uri": f"s3://finetune/published/{run}", "digest": DIGEST}
+    for _ in range(TOLD_FROM + 1):
+        scene.edit(serving={"enabled": True}, status={"history": [published]})
+        await scene.work()
+        (server,) = scene.of_kind("Deployment")
+        assert "again and again" not in scene.status["message"]
+        scene.edit(serving={"enabled": False})
+        await scene.work()
+        assert ("Deployment", name_of(server)) not in scene.server.objects
+        scene.cache.remove(server)
 
 
 async def test_event_that_is_refused_stops_nothing() -> None:

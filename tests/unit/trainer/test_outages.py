@@ -2,17 +2,20 @@
 
 import datetime
 import errno
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import hf_xet
 import huggingface_hub
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, IncompleteReadError, NoRegionError
+from botocore.exceptions import ClientError, EndpointConnectionError, IncompleteReadError, NoRegionError
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -70,8 +73,15 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     store.server_close()
 
 
-def _bucket(address: str) -> s3.S3Storage:
-    credentials = Credentials({**KEYS, "AWS_ENDPOINT_URL": address})
+@pytest.fixture
+def silent_store() -> Iterator[socket.socket]:
+    """A store that is frozen: its kernel takes connections, and nobody ever reads from them."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def _bucket(address: str | None) -> s3.S3Storage:
+    credentials = Credentials({**KEYS, **({"AWS_ENDPOINT_URL": address} if address else {})})
     return s3.S3Storage(parse_source("s3://bucket/path"), Access(FIELD, credentials))
 
 
@@ -107,6 +117,41 @@ def test_what_a_bucket_answers(store: Store, tmp_path: Path, status: int, code: 
     (tmp_path / "file").write_text("x")
     with pytest.raises(error):
         bucket.upload_tree(tmp_path, "file")
+
+
+def test_a_store_that_takes_requests_and_never_answers_is_told_after_about_a_minute(
+    silent_store: socket.socket, monkeypatch: pytest.MonkeyPatch
+):
+    limits, scale = s3.CLIENT_CONFIG, 100
+    monkeypatch.setattr(s3, "CLIENT_CONFIG", limits.merge(Config(read_timeout=limits.read_timeout / scale)))
+    waits: list[float] = []
+    monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waits.append))
+    port = silent_store.getsockname()[1]
+    bucket = _bucket(f"http://127.0.0.1:{port}")
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match=f"127.0.0.1:{port} does not answer: Read timeout") as told:
+        bucket.read("file")
+    attempts = len(waits) + 1
+    assert time.monotonic() - began >= attempts * limits.read_timeout / scale
+    assert attempts * limits.read_timeout == 60
+    assert sum(waits) < 10
+    assert told.value.field == FIELD
+
+
+@pytest.mark.parametrize("cause", [EndpointConnectionError(endpoint_url="u"), "InvalidAccessKeyId", "NoSuchBucket"])
+def test_where_no_store_is_named_and_amazons_does_not_know_the_job_the_key_to_set_is_told(cause: Exception | str):
+    error = cause if isinstance(cause, Exception) else ClientError({"Error": {"Code": cause}}, "GetObject")
+    hint = "set AWS_ENDPOINT_URL to its address"
+    for address, expected in ((None, True), ("http://127.0.0.1:9", False)):
+        bucket = _bucket(address)
+        with pytest.raises(TrainerError) as told, bucket._errors():
+            raise error
+        assert (hint in told.value.message) is expected
+
+
+def test_a_named_store_that_does_not_answer_may_be_named_wrongly():
+    with pytest.raises(Unavailable, match="if it never did, check AWS_ENDPOINT_URL"):
+        _bucket("http://127.0.0.1:9").read("file")
 
 
 @pytest.mark.parametrize(

@@ -64,12 +64,13 @@ PASSING = {
 FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"}
 ABSENT = {"404", "NoSuchBucket", "NoSuchKey"}
 ENDPOINT_KEY = "AWS_ENDPOINT_URL"
+AMAZON = ".amazonaws.com"
 SECRET_KEYS = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 # Path-style addresses work with every store; virtual hosts need wildcard DNS. Checksums that are sent only when
 # required keep older S3-compatible stores working; the manifest checks the content end to end anyway.
 CLIENT_CONFIG = Config(
     # A store that takes requests and never answers is told after a minute; waiting for it is the stages' affair.
-    retries={"mode": "standard", "max_attempts": 3},
+    retries={"mode": "standard", "total_max_attempts": 3},
     connect_timeout=10,
     read_timeout=20,
     s3={"addressing_style": "path"},
@@ -86,7 +87,6 @@ class S3Storage:
         self._field = access.field
         self._bucket = source.container
         values = access.credentials
-        self._has_endpoint = values.get(ENDPOINT_KEY) is not None
         with self._errors():
             self._client: Any = boto3.client(
                 "s3",
@@ -184,7 +184,7 @@ class S3Storage:
         if untrusted := distrust(error):
             return NoAccess(f"{self.source}: {self._host()} {untrusted}", self._field)
         if isinstance(error, HTTPClientError | botocore.ConnectionError):
-            hint = f"; if it never did, check {ENDPOINT_KEY}" if self._has_endpoint else ""
+            hint = self._other_store() or f"; if it never did, check {ENDPOINT_KEY}"
             return Unavailable(f"{self.source}: {self._host()} does not answer: {error}{hint}", self._field)
         kind = Unavailable if isinstance(error, INTERRUPTED) else BadSpec
         return kind(f"{self.source}: {error}", self._field)
@@ -202,11 +202,16 @@ class S3Storage:
             return Unavailable(f"{self.source}: {self._host()} answers {status} {code}; try again later", self._field)
         if code in ABSENT:
             what = f"bucket {self._bucket!r}" if code == "NoSuchBucket" else "such object"
-            return MissingInput(f"{self.source}: {self._host()} has no {what}", self._field)
+            hint = self._other_store() if code == "NoSuchBucket" else ""
+            return MissingInput(f"{self.source}: {self._host()} has no {what}{hint}", self._field)
         if code in DENIED or status in (401, 403):
-            hint = f"check {SECRET_KEYS} and the bucket's policy"
+            hint = f"check {SECRET_KEYS} and the bucket's policy{self._other_store()}"
             return NoAccess(f"{self.source}: {self._host()} denies access ({code}); {hint}", self._field)
         return BadSpec(f"{self.source}: {self._host()} refuses the request: {error}", self._field)
+
+    def _other_store(self) -> str:
+        """Return how to name the store, where none is named and Amazon's was asked."""
+        return f"; where the store is not Amazon's, set {ENDPOINT_KEY} to its address" if AMAZON in self._host() else ""
 
     def _host(self) -> str:
         return str(self._client.meta.endpoint_url)

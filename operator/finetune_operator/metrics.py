@@ -17,6 +17,7 @@ SUCCEEDED, FAILED = "Succeeded", "Failed"
 NO_ANSWER = "error"
 """Code of a request that got no answer."""
 
+RESULTS = ("ok", "conflict", "error")
 RECONCILES = Counter("finetune_operator_reconcile", "Reconciliations: ok, conflict or error.", ["result"])
 RECONCILE_SECONDS = Histogram("finetune_operator_reconcile_duration_seconds", "Time that one reconciliation took.")
 API_REQUESTS = Counter(
@@ -58,6 +59,8 @@ class Tally:
 
     def begin(self, namespaces: Iterable[str]) -> None:
         """Show counters from 0 on, each namespace's too: Prometheus takes no notice of what one begins with."""
+        for result in RESULTS:
+            RECONCILES.labels(result)
         for stage in Stage:
             STAGE_SECONDS.labels(stage)
         for namespace in namespaces:

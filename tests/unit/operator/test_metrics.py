@@ -55,6 +55,11 @@ async def exposed(*scenes: Scene) -> Iterator[tuple[str, dict[str, str], float]]
     return ((s.name, s.labels, s.value) for family in text_string_to_metric_families(text) for s in family.samples)
 
 
+async def test_errors_are_told_before_there_are_any() -> None:
+    told = {labels["result"] for name, labels, _ in await exposed() if name == "finetune_operator_reconcile_total"}
+    assert told == {"ok", "conflict", "error"}
+
+
 async def test_scrape_tells_of_each_job_that_is_there() -> None:
     first, second = Scene("first"), Scene("second")
     for scene in (first, second):

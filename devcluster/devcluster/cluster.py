@@ -167,6 +167,11 @@ class Cluster(Access):
         self.record()
         return images.import_archive(self._layout, archive)
 
+    def tag_image(self, name: str, further_name: str) -> None:
+        """Give an image that pods can use one more name."""
+        self.record()
+        images.tag(self._layout, name, further_name)
+
     def image_names(self) -> list[str]:
         """The images that pods can use."""
         self.record()

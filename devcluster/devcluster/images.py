@@ -48,6 +48,11 @@ def import_archive(layout: Layout, archive: Path) -> str:
     return _ctr(layout, "images", "import", str(archive.resolve()), timeout_seconds=600)
 
 
+def tag(layout: Layout, name: str, further_name: str) -> None:
+    """Give an image of the cluster one more name."""
+    _ctr(layout, "images", "tag", "--force", name, further_name)
+
+
 def names(layout: Layout) -> list[str]:
     """The images that the cluster has, by name."""
     return [name for name in _ctr(layout, "images", "list", "--quiet").splitlines() if not name.startswith("sha256:")]

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -92,15 +93,19 @@ def reason_is(reason: str) -> Callable[[Status], bool]:
 @pytest.fixture(scope="session")
 def bench(operated: Access, tmp_path_factory: pytest.TempPathFactory) -> Bench:
     """The operated cluster, with a tiny base model and a small separable data set in the bucket."""
-    assert operated.s3 is not None
-    client, bucket = s3_client(operated.s3), operated.s3.bucket
-    folder = tmp_path_factory.mktemp("tiny")
+    fill_bucket(operated, tmp_path_factory.mktemp("tiny"))
+    return Bench(operated)
+
+
+def fill_bucket(cluster: Access, folder: Path) -> None:
+    """Put the model and the data into the cluster's bucket; `folder` takes the model."""
+    assert cluster.s3 is not None
+    client, bucket = s3_client(cluster.s3), cluster.s3.bucket
     save_tiny_classifier(folder)
     for file in folder.iterdir():
         client.upload_file(str(file), bucket, f"models/tiny/{file.name}")
     client.put_object(Bucket=bucket, Key="data/train.csv", Body=rows_as_csv(600).encode())
     client.put_object(Bucket=bucket, Key="data/bad.csv", Body=(rows_as_csv(20) + "a text without a label,\n").encode())
-    return Bench(operated)
 
 
 def rows_as_csv(count: int) -> str:

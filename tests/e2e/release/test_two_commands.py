@@ -2,9 +2,6 @@
 
 import json
 import math
-import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ from demo.install import NAMESPACE, RELEASE
 from demo.stories import load_story
 from demo.watch import Status, follow, read_status
 from devcluster import Cluster
+from tests.e2e.release.readme import commands, run
 from tests.prometheus import Prometheus, running_prometheus
 
 pytestmark = [
@@ -27,33 +25,8 @@ pytestmark = [
     pytest.mark.timeout(1200, func_only=True),
 ]
 
-ROOT = Path(__file__).resolve().parents[3]
-README = ROOT / "charts/finetune-jobs/README.md"
-HEADING = "## From an empty cluster to a served model"
+CHART, HEADING = "finetune-jobs", "From an empty cluster to a served model"
 TRAINED_AND_SERVED_SECONDS = 900
-
-
-def commands(begin: str) -> list[str]:
-    """Return the commands of the README's section that begin so, each with its continuation lines."""
-    section = README.read_text().split(HEADING)[1].split("\n## ")[0]
-    code = "".join(re.findall(r"```\n(.*?)```", section, re.DOTALL)).replace("\\\n", "")
-    return [line for line in code.splitlines() if line.startswith(begin)]
-
-
-def run(cluster: Cluster, command: str) -> None:
-    """Run a line of the README in a shell that has done `eval "$(python -m devcluster env)"`."""
-    assert cluster.s3
-    path = f"{Path(sys.executable).parent}:{cluster.env['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=ROOT,
-        env={**cluster.env, **cluster.s3.env, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def shown(prometheus: Prometheus, board: str, panel: str, since: float, **variables: str) -> list[dict[str, Any]]:
@@ -84,9 +57,9 @@ class Discovery:
 
 
 def test_two_commands_lead_from_nothing_to_a_served_model_and_a_dashboard(empty: Cluster, tmp_path: Path) -> None:
-    (inputs,) = commands("sudo python -m demo inputs")
+    (inputs,) = commands(CHART, HEADING, "sudo python -m demo inputs")
     run(empty, inputs.removeprefix("sudo "))
-    operator, jobs = commands("helm ")
+    operator, jobs = commands(CHART, HEADING, "helm ")
     began = time.time()
     run(empty, operator)
     address = empty.run_kubectl("-n", NAMESPACE, "get", "service", RELEASE, "-o", "jsonpath={.spec.clusterIP}")

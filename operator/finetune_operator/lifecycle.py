@@ -7,7 +7,8 @@ from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from finetune_operator import endpoints
+from finetune_api.spans import open_spans
+from finetune_operator import __version__, endpoints
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.client import ApiServer
 from finetune_operator.cluster.key import Key
@@ -22,6 +23,7 @@ from finetune_operator.metrics import LEADER, Tally
 from finetune_operator.reconcile.queue import WorkQueue
 from finetune_operator.reconcile.reconciler import Reconciler
 from finetune_operator.reconcile.resync import Resync
+from finetune_operator.reconcile.tracing import ReconcileSpans
 from finetune_operator.settings import Settings
 from finetune_operator.state.plan import Policy
 from finetune_operator.watchdog import Heartbeat, Watchdog
@@ -54,6 +56,13 @@ class Operator:
             settings.pending_interval_seconds,
             allows_custom_code=settings.custom_code,
             defaults=settings.defaults,
+            traces=settings.traces,
+        )
+        service = {"service.name": "finetune-operator", "service.version": __version__}
+        self._spans = open_spans(
+            settings.otlp_endpoint,
+            {**service, "service.instance.id": settings.identity},
+            lambda words: logger.warning("traces are left out", extra=fields(why=words)),
         )
         self._reconciler = Reconciler(
             cluster=server,
@@ -64,6 +73,7 @@ class Operator:
             identity=settings.identity,
             clock=lambda: datetime.now(UTC),
             tally=self._tally,
+            spans=ReconcileSpans(self._spans, settings.reconcile_sampling_ratio, enabled=settings.traces is not None),
         )
 
     async def run(self, stop: asyncio.Event) -> int:
@@ -78,6 +88,7 @@ class Operator:
                 Exposition(sources, self._tally).render,
             )
             stack.push_async_callback(_quietly, runner.cleanup())
+            stack.push_async_callback(asyncio.to_thread, self._spans.close, CLOSE_TIMEOUT_SECONDS)
             stopped = asyncio.create_task(stop.wait(), name="stop")
             if not self._settings.leader_election:
                 return await self._lead(stopped)

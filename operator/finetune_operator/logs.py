@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 _ABOUT: ContextVar[dict[str, Any]] = ContextVar("about")
+TRACE = "trace_id"
+"""A field for machines, by which Grafana leads from a line to a trace."""
 PLAIN = "%(asctime)s %(levelname)-7s %(message)s"
 
 
@@ -44,7 +46,7 @@ class PlainFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """Return the line without a traceback."""
-        told = (f" {name}={value}" for name, value in _fields(record).items())
+        told = (f" {name}={value}" for name, value in _fields(record).items() if name != TRACE)
         return super().formatMessage(record) + "".join(told)
 
 

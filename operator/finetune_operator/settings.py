@@ -2,12 +2,16 @@
 
 import argparse
 import os
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
+from finetune_api.traces import OTLP_ENDPOINT
 from finetune_operator.desired.defaults import NO_DEFAULTS, InvalidDefaults, JobDefaults, read_defaults
+from finetune_operator.desired.tracing import TraceExport
 from finetune_operator.errors import SettingsError
 
 PREFIX = "FINETUNE_"
@@ -15,17 +19,18 @@ PREFIX = "FINETUNE_"
 
 @dataclass(frozen=True)
 class Option:
-    """One setting: `--name`, also read from FINETUNE_NAME."""
+    """One setting: `--name`, also read from FINETUNE_NAME, or from the variable that others know it by."""
 
     name: str
     default: Any
     help: str
     choices: tuple[str, ...] | None = None
+    known_as: str = ""
 
     @property
     def variable(self) -> str:
         """The environment variable."""
-        return PREFIX + self.name.upper().replace("-", "_")
+        return self.known_as or PREFIX + self.name.upper().replace("-", "_")
 
     @property
     def field(self) -> str:
@@ -49,6 +54,11 @@ OPTIONS = (
     Option("defaults", "", "JSON with what jobs get that do not say otherwise: pods, compute, serving, storage"),
     Option("gpu-hour-price", 0.0, "what a GPU costs per hour, for the metric finetune_cost_total (0: no cost is told)"),
     Option("currency", "USD", "currency of that price, as a label says it"),
+    Option(
+        "otlp-endpoint", "", "OTLP/HTTP collector of traces, as http://host:4318 (none: no traces)", None, OTLP_ENDPOINT
+    ),
+    Option("otlp-headers-secret", "", "NAME/KEY of the Secret with the collector's headers, for training pods"),
+    Option("reconcile-sampling-ratio", 0.01, "share of the reconciliations that are traced; those that fail are, too"),
     Option("context", "", "context of the kubeconfig, outside of a cluster"),
     Option("log-format", "plain", "plain for people, json for machines", ("plain", "json")),
     Option("log-level", "info", "how much to log", ("debug", "info", "warning", "error")),
@@ -73,10 +83,19 @@ class Settings:
     log_level: str
     gpu_hour_price: float = 0.0
     currency: str = "USD"
+    otlp_endpoint: str = ""
+    otlp_headers_secret: str = ""
+    reconcile_sampling_ratio: float = 0.01
     leader_election: bool = True
     custom_code: bool = False
     namespaces: tuple[str, ...] = field(default=())
     defaults: JobDefaults = NO_DEFAULTS
+
+    @property
+    def traces(self) -> TraceExport | None:
+        """Where training pods send their spans; None where no traces are made."""
+        name, _, key = self.otlp_headers_secret.partition("/")
+        return TraceExport(self.otlp_endpoint, (name, key) if name else None) if self.otlp_endpoint else None
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -96,7 +115,21 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str] = os.
             raise SettingsError(f"--{name.replace('_', '-')} is {values[name]}; it must be above 0")
     if not 0 <= values["gpu_hour_price"] < float("inf"):
         raise SettingsError(f"--gpu-hour-price is {values['gpu_hour_price']}; it must be 0 or above")
+    _check_tracing(values)
     return Settings(namespaces=namespaces, **values)
+
+
+def _check_tracing(values: Mapping[str, Any]) -> None:
+    endpoint = urlsplit(values["otlp_endpoint"])
+    if values["otlp_endpoint"] and (endpoint.scheme not in ("http", "https") or not endpoint.hostname):
+        raise SettingsError(f"--otlp-endpoint is {values['otlp_endpoint']!r}; expected an address as http://host:4318")
+    if endpoint.username or endpoint.password:
+        # Training pods get it, readable for all who may read them.
+        raise SettingsError("--otlp-endpoint must not hold credentials; store headers in a Secret")
+    if values["otlp_headers_secret"] and not re.fullmatch(r"[^/]+/[^/]+", values["otlp_headers_secret"]):
+        raise SettingsError(f"--otlp-headers-secret is {values['otlp_headers_secret']!r}; expected NAME/KEY")
+    if not 0 <= values["reconcile_sampling_ratio"] <= 1:
+        raise SettingsError(f"--reconcile-sampling-ratio is {values['reconcile_sampling_ratio']}; expected 0 to 1")
 
 
 def _defaults(text: str) -> JobDefaults:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from finetune_api.handoff import PRETENDED_GPUS, RunRequest
 from finetune_api.quantity import amount
 from finetune_api.sources import Source, parse_source
+from finetune_api.traces import OTLP_ENDPOINT, POD_UID, TRACEPARENT, SpanRef, attempt_span, read_traceparent
 from finetune_trainer.errors import BadSpec, MissingInput
 from finetune_trainer.storage import Access, Credentials
 
@@ -118,6 +119,26 @@ def prepare_environment(request: RunRequest) -> int:
 def log_format() -> str:
     """Return how to log: json, or plain for people."""
     return os.environ.get("FINETUNE_LOG_FORMAT", "plain")
+
+
+@dataclass(frozen=True)
+class TraceSettings:
+    """Where spans go, and what they are part of: this pod of a launch. recorded: whether its trace is."""
+
+    endpoint: str = ""
+    parent: SpanRef | None = None
+    recorded: bool = True
+
+
+def trace_settings() -> TraceSettings:
+    """Return what OpenTelemetry's variables say."""
+    endpoint = os.environ.get(OTLP_ENDPOINT, "").strip()
+    launch = read_traceparent(os.environ.get(TRACEPARENT, ""))
+    if launch is None:
+        return TraceSettings(endpoint)
+    span, recorded = launch
+    pod_uid = os.environ.get(POD_UID)
+    return TraceSettings(endpoint, attempt_span(span, pod_uid) if pod_uid else span, recorded)
 
 
 def prepare_tracker(credentials: dict[str, str]) -> str:

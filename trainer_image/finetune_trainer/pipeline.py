@@ -45,6 +45,7 @@ from finetune_trainer.records import (
 )
 from finetune_trainer.storage import Storage, open_storage
 from finetune_trainer.tasks import recipe_for
+from finetune_trainer.tracing import Tracing, outcome_of
 from finetune_trainer.tracking import Tracking, check_tracking, open_tracking
 from finetune_trainer.train import Training, warn_of_truncation
 from finetune_trainer.turns import take_turn
@@ -60,7 +61,14 @@ WAITING_CHARACTERS = 600
 class Pipeline:
     """One run in one workspace; every stage is skipped if its marker is there."""
 
-    def __init__(self, request: RunRequest, settings: Settings, board: ProgressBoard, preemption: Preemption) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        settings: Settings,
+        board: ProgressBoard,
+        preemption: Preemption,
+        tracing: Tracing,
+    ) -> None:
         self.request = request
         self.settings = settings
         self.board = board
@@ -68,6 +76,7 @@ class Pipeline:
         self.recipe = recipe_for(request)
         self.workspace = Workspace(settings.workspace, request.run_id, request.uid)
         self.tracking = Tracking()
+        self.tracing = tracing
 
     def run(self) -> Artifact:
         """Take the job from data to a published model.
@@ -238,6 +247,7 @@ class Pipeline:
             self.board,
             self.preemption,
             self.tracking,
+            self.tracing,
         )
 
     def _judge(self) -> Judge:
@@ -306,7 +316,9 @@ class Pipeline:
             say(name.lower(), "done by an earlier attempt")
             return earlier
         started = time.monotonic()
-        record = self._patience.until_available(work) if stage in REPEATABLE else work()
-        self.workspace.write_marker(name, record)
+        with self.tracing.span(name) as attributes:
+            record = self._patience.until_available(work) if stage in REPEATABLE else work()
+            self.workspace.write_marker(name, record)
+            attributes.update(outcome_of(record))
         say(name.lower(), f"done in {duration(time.monotonic() - started)}")
         return record

@@ -22,7 +22,7 @@ from finetune_api.handoff import (
 )
 from finetune_trainer import log
 from finetune_trainer.batches import shrink_batches
-from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request
+from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request, trace_settings
 from finetune_trainer.device import device_failure, is_out_of_memory
 from finetune_trainer.errors import OutOfMemory, Preempted, TrainerError
 from finetune_trainer.full_volume import full_volume, is_full
@@ -31,6 +31,7 @@ from finetune_trainer.preemption import Preemption
 from finetune_trainer.progress import ProgressBoard
 from finetune_trainer.progress_server import serve_progress
 from finetune_trainer.termination import write_report
+from finetune_trainer.tracing import Tracing, open_tracing
 from finetune_trainer.tracking import Ending
 
 BUG_CHARACTERS = 600
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     attempt.preemption.ignore()
     has_told = attempt.end_tracking(failure)
     attempt.report(artifact, failure)
+    attempt.tracing.end(failure)
     code = int(EXIT_CODE_OF[FailureClass(failure.failure_class)]) if failure else int(ExitCode.OK)
     if not has_told:
         # What the tracker's client does when Python exits may last for ever.
@@ -64,6 +66,7 @@ class Attempt:
         self.preemption = Preemption(on_stuck=self._give_up)
         self.preemption.install()
         self.board = ProgressBoard(run_id="")
+        self.tracing = Tracing()
         self.pipeline: Pipeline | None = None
 
     def run(self) -> Artifact:
@@ -72,8 +75,9 @@ class Attempt:
         self.board.update(run_id=request.run_id)
         serve_progress(self.board, self.settings.port, self.settings.workspace)
         log.about(namespace=request.namespace, name=request.name, run=request.run_id)
+        self.tracing = open_tracing(request, trace_settings())
         log.say("run", f"{request.run_id} of {request.namespace}/{request.name}: {request.task}")
-        self.pipeline = Pipeline(request, self.settings, self.board, self.preemption)
+        self.pipeline = Pipeline(request, self.settings, self.board, self.preemption, self.tracing)
         return self.pipeline.run()
 
     def explain(self, error: BaseException) -> Failure:
@@ -110,7 +114,9 @@ class Attempt:
 
     def _give_up(self) -> None:
         """End at once with the report, from whatever thread."""
-        self.report(None, Preempted("told to stop; the finished stages are kept, this one starts over").as_failure())
+        failure = Preempted("told to stop; the finished stages are kept, this one starts over").as_failure()
+        self.report(None, failure)
+        self.tracing.end(failure)
         os._exit(ExitCode.PREEMPTED)
 
     def _known(self, error: BaseException) -> TrainerError | None:

@@ -30,6 +30,7 @@ from finetune_trainer.tasks.chat import holds_chat
 from finetune_trainer.tasks.instructions import asking_notes
 from finetune_trainer.tasks.recipe import EvaluationPlan, TrainerParts
 from finetune_trainer.text_part import copy_processor
+from finetune_trainer.tracing import Tracing
 from finetune_trainer.tracking import Tracking
 from finetune_trainer.workspace import Workspace
 
@@ -46,6 +47,7 @@ class Training:
     board: ProgressBoard
     preemption: Preemption
     tracking: Tracking
+    tracing: Tracing
 
     def run(self, data: DataRecord, model: ModelRecord) -> TrainRecord:
         """Train, resuming from the newest complete checkpoint if there is one.
@@ -189,7 +191,8 @@ class Training:
         loaded.tokenizer.save_pretrained(folder)
         copy_processor(loaded.model, self.workspace.path(model.folder), folder)
         if self.request.tuning.adapter is not None:
-            return self._merge(tuned, loaded, plan, data, model)
+            with self.tracing.span("Merge"):
+                return self._merge(tuned, loaded, plan, data, model)
         tuned.to(device="cpu", dtype=getattr(torch, model.weight_dtype)).save_pretrained(folder)
         return None
 

@@ -22,6 +22,7 @@ from finetune_operator.desired.inputs import claims, secrets
 from finetune_operator.desired.metadata import APPLICATION, child, run_name, workspace_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
 from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.desired.tracing import TraceExport, trace_environment
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import JOB, Manifest
 
@@ -32,10 +33,13 @@ PEERS = {LABEL_COMPONENT: Component.TRAINING.value, LABEL_PART_OF: APPLICATION}
 """The training pods of all jobs."""
 
 
-def training_job(job: FineTuneJob, trainer_image: str, deadline_seconds: int | None = None) -> Manifest:
+def training_job(
+    job: FineTuneJob, trainer_image: str, deadline_seconds: int | None = None, traces: TraceExport | None = None
+) -> Manifest:
     """Return the Job of the run that the spec asks for.
 
-    deadline_seconds: its own deadline at the start; 0 where the run's time is up already.
+    deadline_seconds: its own deadline at the start; 0 where the run's time is up already. traces: where its pods send
+    spans.
     """
     name = run_name(job, job.run_id)
     annotations = {ANNOTATION_LAUNCH: job.launch}
@@ -47,7 +51,7 @@ def training_job(job: FineTuneJob, trainer_image: str, deadline_seconds: int | N
             **pod_spec(compute, volumes, PEERS),
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": compute.termination_grace_period_seconds or GRACE_SECONDS,
-            "containers": [trainer_container(job, trainer_image, volumes)],
+            "containers": [trainer_container(job, trainer_image, volumes, traces)],
         },
     }
     mutable = mutable_fields(job, deadline_seconds)
@@ -86,10 +90,14 @@ def asked(fields: Manifest) -> str:
     return json.dumps({field: value for field, value in fields.items() if value is not None}, sort_keys=True)
 
 
-def trainer_container(job: FineTuneJob, trainer_image: str, volumes: Volumes) -> Manifest:
+def trainer_container(
+    job: FineTuneJob, trainer_image: str, volumes: Volumes, traces: TraceExport | None = None
+) -> Manifest:
     """Return the one container of the training pod."""
+    common = container(job.spec.compute, volumes)
     return {
-        **container(job.spec.compute, volumes),
+        **common,
+        "env": [*trace_environment(job, traces), *common["env"]],
         "name": TRAINER,
         "image": job.spec.compute.image or trainer_image,
         "command": ["python", "-m", "finetune_trainer"],

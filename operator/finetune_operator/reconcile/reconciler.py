@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -22,6 +23,7 @@ from finetune_operator.metrics import RECONCILE_SECONDS, RECONCILES, Tally
 from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put_in_place, unseen_pods
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
+from finetune_operator.reconcile.tracing import ERROR, OK, ReconcileSpans
 from finetune_operator.state.contest import ChildKey, Repair, changed_by_others, key_of, next_repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.drift import stamp_of
@@ -50,6 +52,7 @@ class Reconciler:
         identity: str,
         clock: Callable[[], datetime],
         tally: Tally,
+        spans: ReconcileSpans,
     ) -> None:
         self._cluster = cluster
         self._cache = cache
@@ -59,22 +62,23 @@ class Reconciler:
         self._identity = identity
         self._clock = clock
         self._tally = tally
+        self._spans = spans
         self._failures: Counter[Key] = Counter()
         self._repairs: dict[Key, dict[ChildKey, Repair]] = {}
 
     async def reconcile(self, key: Key) -> float | None:
         """Look at one FineTuneJob; return after how many seconds to look again. Raises to be called again."""
         with about(namespace=key.namespace, name=key.name):
-            _learn_run(self._cache.resource(key))
+            self._learn_run(self._cache.resource(key))
             return await self._counted(key)
 
     async def _counted(self, key: Key) -> float | None:
-        result = "error"
+        result, start = ERROR, self._clock()
         try:
             with RECONCILE_SECONDS.time():
                 async with asyncio.timeout(RECONCILE_TIMEOUT_SECONDS):
                     look_again_seconds = await self._reconcile(key)
-            result = "ok"
+            result = OK
             return look_again_seconds
         except (Conflict, NotFound) as error:
             # The cluster is ahead of the cache: what it says will arrive, or has gone.
@@ -88,9 +92,11 @@ class Reconciler:
             logger.exception("reconcile failed: a bug in the operator")
             raise
         finally:
-            if result != "ok":
+            if result != OK:
                 self._failures[key] += 1
             RECONCILES.labels(result=result).inc()
+            end, failure = self._clock(), sys.exception()
+            self._spans.tell(key, self._cache.resource(key), result=result, start=start, end=end, error=failure)
 
     async def _reconcile(self, key: Key) -> float | None:
         observed = self._known(key)
@@ -125,6 +131,11 @@ class Reconciler:
             plan = self._decide(observed)
         return await self._act(key, observed, plan)
 
+    def _learn_run(self, resource: Manifest | None) -> None:
+        """Let the log's lines tell run, attempt and trace, as a FineTuneJob's status has them."""
+        run = ((resource or {}).get("status") or {}).get("run") or {}
+        learn(run=run.get("id"), attempt=run.get("attempt"), trace_id=self._spans.trace_of(resource))
+
     def _refusal(self, key: Key, error: ClusterError) -> Refusal:
         """Return what is to be told of an error: a refusal at once, another when it lasts. Raises it otherwise."""
         lasting = not isinstance(error, Refused)
@@ -137,7 +148,7 @@ class Reconciler:
 
     def _decide(self, observed: Observed) -> Plan:
         plan = decide(observed, self._policy, self._clock())
-        _learn_run({"status": plan.status})
+        self._learn_run({**observed.resource, "status": plan.status})
         return plan
 
     async def _look_around(self, observed: Observed) -> Observed:
@@ -241,6 +252,7 @@ class Reconciler:
         if plan.status is not None:
             self._cache.put(await self._write_status(key, observed, plan.status))
             self._tally.count(key.namespace, plan.occurrences)
+            self._spans.send(plan.spans)
             before, after = (_headline(status) for status in (observed.resource.get("status"), plan.status))
             level = logging.DEBUG if before == after else logging.INFO
             logger.log(level, "status", extra=fields(phase=after[0], reason=after[1]))
@@ -268,12 +280,6 @@ class Reconciler:
             await self._cluster.record(event(resource, note, self._identity, self._clock()))
         except ClusterError as error:
             logger.warning("event not recorded", extra=fields(reason=note.reason, why=error))
-
-
-def _learn_run(resource: Manifest | None) -> None:
-    """Let the log's lines tell run and attempt, as a FineTuneJob's status has them."""
-    run = ((resource or {}).get("status") or {}).get("run") or {}
-    learn(run=run.get("id"), attempt=run.get("attempt"))
 
 
 def _headline(status: Manifest | None) -> tuple[str | None, str | None]:

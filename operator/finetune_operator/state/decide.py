@@ -31,6 +31,7 @@ from finetune_operator.state.refusal import refused_story
 from finetune_operator.state.retention import retention
 from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
 from finetune_operator.state.run import Run, RunState, assess
+from finetune_operator.state.run_spans import Step, run_spans
 from finetune_operator.state.serving_image import with_image
 from finetune_operator.state.sources import Resolution, resolve
 from finetune_operator.state.story import Problem, Story, settled, stalled
@@ -75,6 +76,8 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     status = _with_usage(status, previous, observed, job)
     next_wire = changed(status, observed.resource)
     told = notes(job, previous, status, story, observed) if next_wire is not None else ()
+    counted = occurrences(job, previous, status, run) if next_wire is not None else ()
+    traced = policy.traces is not None and next_wire is not None
     merges, merge_pause = job_changes(job, previous, run, observed, now)
     allowed, _ = job_changes(job, status, run, observed, now)
     return Plan(
@@ -88,7 +91,8 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
         if allowed != merges or outdated
         else _soonest(apply_pause, merge_pause, kept.seconds_left, _look_again(job, observed, policy, run)),
         pull=_pull(job, run),
-        occurrences=occurrences(job, previous, status, run) if next_wire is not None else (),
+        occurrences=counted,
+        spans=run_spans(Step(job, previous, status, observed, counted)) if traced else (),
     )
 
 
@@ -157,7 +161,8 @@ def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy
         return (*_kept_job_file(job, observed), *absent_claim(job, observed))
     if run.state is not RunState.LAUNCHING:
         return ()
-    own = training_job(job, policy.trainer_image, 0 if run.active.reaches(job.spec.active_deadline_seconds) else None)
+    deadline = 0 if run.active.reaches(job.spec.active_deadline_seconds) else None
+    own = training_job(job, policy.trainer_image, deadline, policy.traces)
     wanted = [config_map(job), *absent_claim(job, observed), own]
     live = {(found["kind"], name_of(found)): found for found in observed.children}
 

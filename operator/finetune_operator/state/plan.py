@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from finetune_api.traces import Span
 from finetune_operator.desired.defaults import NO_DEFAULTS, JobDefaults
+from finetune_operator.desired.tracing import TraceExport
 from finetune_operator.kinds import Manifest
 from finetune_operator.occurrence import Occurrence
 
@@ -41,7 +43,7 @@ class Plan:
 
     status: the whole next status, None when it means what the present one means. look_again_seconds: reconcile
     again after this time even if nothing is heard; None waits for a change. pull: where to read progress from.
-    occurrences: what is to be counted once the status is written.
+    occurrences: what is to be counted, and spans: what is to be traced, once the status is written.
     """
 
     applies: tuple[Manifest, ...] = ()
@@ -52,11 +54,12 @@ class Plan:
     look_again_seconds: float | None = None
     pull: Pull | None = None
     occurrences: tuple[Occurrence, ...] = ()
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The operator's settings as far as decisions depend on them."""
+    """The operator's settings as far as decisions depend on them. traces: None where none are made."""
 
     trainer_image: str
     pending_interval_seconds: float = 4.0
@@ -64,3 +67,4 @@ class Policy:
     stopping_interval_seconds: float = 2.0
     allows_custom_code: bool = False
     defaults: JobDefaults = NO_DEFAULTS
+    traces: TraceExport | None = None

@@ -1,6 +1,9 @@
 """The NetworkPolicies that the chart makes."""
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from finetune_api.handoff import PROGRESS_PORT
 from tests.integration.chart.helm import NAMESPACE, RELEASE, of_kind, operator_pod, rendered
@@ -35,3 +38,33 @@ def test_served_models_answer_everybody_unless_clients_are_named(tmp_path: Path)
     serving = [made for made in of_kind(manifests, "NetworkPolicy") if made["metadata"]["name"] == f"{RELEASE}-serving"]
     assert [made["metadata"]["namespace"] for made in serving] == ["one", "two"]
     assert all(made["spec"]["ingress"] == [{"ports": [{"port": "http", "protocol": "TCP"}]}] for made in serving)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "more", "rule"),
+    [
+        ("http://otel.otel:4318", {}, {"ports": [{"port": 4318, "protocol": "TCP"}]}),
+        ("https://otel.example/otlp", {}, {"ports": [{"port": 443, "protocol": "TCP"}]}),
+        (
+            "http://otel.otel",
+            {"collectorPorts": [80, 4318], "collector": [{"namespaceSelector": {}}]},
+            {
+                "ports": [{"port": port, "protocol": "TCP"} for port in (80, 4318)],
+                "to": [{"namespaceSelector": {}}],
+            },
+        ),
+    ],
+)
+def test_the_operator_reaches_the_collector_of_traces(
+    tmp_path: Path, endpoint: str, more: dict[str, Any], rule: dict[str, Any]
+) -> None:
+    headers = {"endpoint": endpoint, "headersSecret": {"name": "otlp"}}
+    manifests = rendered(tmp_path, networkPolicy={"enabled": True, **more}, tracing=headers)
+    (policy,) = of_kind(manifests, "NetworkPolicy")
+    assert policy["spec"]["egress"][-1] == rule
+    (container,) = operator_pod(manifests)["spec"]["containers"]
+    given = {variable["name"]: variable for variable in container["env"]}
+    assert given["OTEL_EXPORTER_OTLP_ENDPOINT"]["value"] == endpoint
+    assert given["FINETUNE_OTLP_HEADERS_SECRET"]["value"] == "otlp/headers"
+    wanted = {"secretKeyRef": {"name": "otlp", "key": "headers", "optional": True}}
+    assert given["OTEL_EXPORTER_OTLP_HEADERS"]["valueFrom"] == wanted

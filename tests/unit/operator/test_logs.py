@@ -43,7 +43,7 @@ def test_fields_of_any_name_hide_nothing() -> None:
 def test_plain_lines_show_the_fields_after_the_words() -> None:
     assert (
         PlainFormatter(PLAIN)
-        .format(record(child="Job/b", phase="Ready"))
+        .format(record(child="Job/b", phase="Ready", trace_id="c5dc"))
         .endswith("INFO    status child=Job/b phase=Ready")
     )
 

@@ -5,17 +5,21 @@ import json
 import logging
 from collections.abc import Iterable
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 
+from finetune_api.spans import NoSpans
+from finetune_api.traces import Span, launch_span, trace_id
 from finetune_operator.cluster.cache import Cache
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.port import Listing
 from finetune_operator.cluster.progress import ProgressBoard
 from finetune_operator.cluster.territory import Territory
+from finetune_operator.desired.tracing import TraceExport
 from finetune_operator.errors import Attempt, ClusterError, Conflict, NotFound, Refused, Unavailable
 from finetune_operator.kinds import Kind, Manifest
 from finetune_operator.logs import JsonFormatter
@@ -24,6 +28,7 @@ from finetune_operator.metrics import Tally
 from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.reconcile import reconciler as reconciler_module
 from finetune_operator.reconcile.reconciler import LASTING_FAILURES, Reconciler
+from finetune_operator.reconcile.tracing import ReconcileSpans
 from finetune_operator.state.contest import TOLD_FROM
 from tests.builders import finetune_job
 from tests.unit.operator.builders import DIGEST, POLICY
@@ -112,12 +117,23 @@ class Counted(Tally):
         self.told += occurrences
 
 
+class KeptSpans(NoSpans):
+    """Keeps the spans that are sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Span] = []
+
+    def send(self, *spans: Span) -> None:
+        self.sent += spans
+
+
 class Scene:
     """A FineTuneJob, and the operator working on it."""
 
     def __init__(self) -> None:
         self.server = Server()
         self.tally = Counted()
+        self.spans = KeptSpans()
         self.cache = Cache(lambda _: None)
         resource = finetune_job("job")
         resource["metadata"] |= {"uid": "uid-1", "generation": 1, "resourceVersion": "1"}
@@ -131,10 +147,11 @@ class Scene:
             cache=self.cache,
             territory=Territory(self.server, "system/operator", set),
             board=ProgressBoard(1.0, lambda _: None),
-            policy=POLICY,
+            policy=replace(POLICY, traces=TraceExport("http://collector:4318")),
             identity="test",
             clock=lambda: NOW,
             tally=self.tally,
+            spans=ReconcileSpans(self.spans, 0.0, enabled=True),
         )
 
     async def work(self, times: int = 1) -> list[bool]:
@@ -269,13 +286,36 @@ async def test_what_occurred_is_counted_once_and_only_when_the_status_that_tells
     scene.server.failures = {"status": Conflict("it has changed meanwhile")}
     assert await scene.work() == [False]
     assert scene.tally.told == []
+    assert scene.spans.sent == []
     scene.server.failures = {}
     await scene.work(times=3)
     assert [occurrence.measure for occurrence in scene.tally.told] == [Measure.RUN_FAILED]
+    run = scene.status["run"]
+    assert [span.ref for span in scene.spans.sent] == [launch_span("uid-1", run["id"], run["launch"])]
     scene.tally.told.clear()
+    scene.spans.sent.clear()
     # Another replica takes over: it knows no more than what is recorded.
     await scene.another().reconcile(KEY)
-    assert scene.tally.told == []
+    assert (scene.tally.told, scene.spans.sent) == ([], [])
+
+
+async def test_reconciliations_that_fail_are_traced_and_others_by_a_share_of_them() -> None:
+    scene = Scene()
+    await scene.work(times=3)
+    assert scene.spans.sent == []
+    scene.server.failures = {"patch": Unavailable("no answer")}
+    scene.edit(maxRetries=9)
+    assert await scene.work() == [False]
+    (span,) = scene.spans.sent
+    assert (span.name, span.error, span.parent) == ("Reconcile", "no answer", None)
+    assert (span.attributes["error.type"], span.attributes["finetune.reconcile.result"]) == ("Unavailable", "error")
+    run = scene.status["run"]
+    assert span.link == launch_span("uid-1", run["id"], run["launch"])
+    every = ReconcileSpans(scene.spans, 1.0, enabled=True)
+    every.tell(KEY, None, result="ok", start=NOW, end=NOW, error=None)
+    assert len(scene.spans.sent) == 2
+    ReconcileSpans(scene.spans, 1.0, enabled=False).tell(KEY, None, result="error", start=NOW, end=NOW, error=None)
+    assert len(scene.spans.sent) == 2
 
 
 async def test_every_line_of_the_log_names_the_job_and_its_run() -> None:
@@ -296,6 +336,6 @@ async def test_every_line_of_the_log_names_the_job_and_its_run() -> None:
     told = [json.loads(line) for line in lines.getvalue().splitlines()]
     assert {line["message"] for line in told} == {"apply", "status", "event not recorded"}
     run = scene.status["run"]["id"]
-    assert [(line["namespace"], line["name"], line["run"], line["attempt"]) for line in told] == [
-        (KEY.namespace, KEY.name, run, 0)
+    assert [tuple(line[name] for name in ("namespace", "name", "run", "attempt", "trace_id")) for line in told] == [
+        (KEY.namespace, KEY.name, run, 0, trace_id("uid-1", run))
     ] * len(told)

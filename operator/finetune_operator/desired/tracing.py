@@ -1,0 +1,64 @@
+"""The variables by which a training pod's spans become part of the run's trace, and find the collector.
+
+They are no part of the launch: pods keep what they were launched with, and a change of them launches nothing anew.
+"""
+
+from dataclasses import dataclass
+
+from finetune_api.traces import (
+    NODE_NAME,
+    OTLP_ENDPOINT,
+    OTLP_HEADERS,
+    POD_NAME,
+    POD_UID,
+    RESOURCE_ATTRIBUTES,
+    TRACEPARENT,
+    Attributes,
+    launch_span,
+    run_attributes,
+    traceparent,
+)
+from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.kinds import Manifest
+
+POD_FIELDS = {POD_NAME: "metadata.name", POD_UID: "metadata.uid", NODE_NAME: "spec.nodeName"}
+
+
+@dataclass(frozen=True)
+class TraceExport:
+    """Where training pods send their spans. headers: name and key of a Secret beside them, which may be absent."""
+
+    endpoint: str
+    headers: tuple[str, str] | None = None
+
+
+def trace_environment(job: FineTuneJob, export: TraceExport | None) -> list[Manifest]:
+    """Return the variables, without those that the spec sets itself; none where no traces are made."""
+    if export is None:
+        return []
+    told = ",".join(f"{name}={value}" for name, value in _resource(job).items())
+    values = {
+        OTLP_ENDPOINT: export.endpoint,
+        TRACEPARENT: traceparent(launch_span(job.uid, job.run_id, job.launch)),
+        RESOURCE_ATTRIBUTES: told,
+    }
+    found: list[Manifest] = [
+        {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+        for name, path in POD_FIELDS.items()
+    ]
+    found += [{"name": name, "value": value} for name, value in values.items()]
+    if export.headers:
+        name, key = export.headers
+        secret = {"name": name, "key": key, "optional": True}
+        found.append({"name": OTLP_HEADERS, "valueFrom": {"secretKeyRef": secret}})
+    given = {variable.name for variable in job.spec.compute.env or ()}
+    return [variable for variable in found if variable["name"] not in given]
+
+
+def _resource(job: FineTuneJob) -> Attributes:
+    pod = {
+        "k8s.pod.name": f"$({POD_NAME})",
+        "k8s.pod.uid": f"$({POD_UID})",
+        "k8s.node.name": f"$({NODE_NAME})",
+    }
+    return {**run_attributes(job.namespace, job.name, job.uid, job.run_id), **pod}

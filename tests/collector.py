@@ -9,6 +9,9 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+REPEATED = ("k8s.namespace", "finetune.job", "finetune.run", "k8s.pod.uid")
+WIDTH = 120
+
 
 @dataclass(frozen=True)
 class Received:
@@ -42,7 +45,7 @@ class Collector:
         return span
 
     def tree(self, trace_id: str) -> str:
-        """Return a trace as text: a line for each span, with its time and what it says."""
+        """Return a trace as text: a line for each span, with its time, its sender, and the first that it says."""
         spans = sorted((span for span in self.spans if span.trace_id == trace_id), key=lambda span: span.start)
         known = {span.span_id for span in spans}
         roots = [span for span in spans if span.parent_id not in known]
@@ -50,10 +53,15 @@ class Collector:
 
     def _lines(self, span: Received, spans: list[Received], depth: int) -> Iterator[str]:
         service = span.resource.get("service.name", "").removeprefix("finetune-")
-        told = "  ".join(f"{name.removeprefix('finetune.')}={_short(value)}" for name, value in span.attributes.items())
-        error = f"  ERROR {span.error}" if span.error is not None else ""
+        told = [
+            f"{name.removeprefix('finetune.')}={_short(value)}"
+            for name, value in span.attributes.items()
+            if not name.startswith(REPEATED)
+        ]
+        error = f"ERROR {span.error}" if span.error is not None else ""
         head = f"{'  ' * depth}{span.name}"
-        yield f"{head:<20} {span.end - span.start:7.2f} s  {service:<8}  {told}{error}".rstrip()
+        line = "  ".join([f"{head:<14} {span.end - span.start:6.2f} s  {service:<8}", *filter(None, [error]), *told])
+        yield line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…"
         for child in spans:
             if child.parent_id == span.span_id:
                 yield from self._lines(child, spans, depth + 1)

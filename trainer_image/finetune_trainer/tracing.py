@@ -9,7 +9,7 @@ from typing import Any
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Failure, RunRequest
 from finetune_api.spans import NoSpans, Spans, new_ref, open_spans
-from finetune_api.traces import Span, SpanRef, trace_id
+from finetune_api.traces import Span, SpanRef, run_attributes, trace_id
 from finetune_trainer import log
 from finetune_trainer.config import TraceSettings
 from finetune_trainer.records import (
@@ -77,7 +77,8 @@ def open_tracing(request: RunRequest, settings: TraceSettings) -> Tracing:
         return Tracing()
     trace = settings.parent.trace_id if settings.parent else trace_id(request.uid, request.run_id)
     try:
-        spans = open_spans(settings.endpoint, SERVICE, _complain)
+        run = run_attributes(request.namespace, request.name, request.uid, request.run_id)
+        spans = open_spans(settings.endpoint, {**SERVICE, **run}, _complain)
     except ImportError as error:
         _complain(f"the image has no {error.name}, so that spans cannot be sent")
         return Tracing()
@@ -87,31 +88,33 @@ def open_tracing(request: RunRequest, settings: TraceSettings) -> Tracing:
 
 def outcome_of(record: Any) -> dict[str, Any]:
     """Return what a stage's record tells in a span: counts and sizes, no rows and no texts."""
+    return {f"finetune.{name}": value for name, value in _told(record).items() if value is not None}
+
+
+def _told(record: Any) -> dict[str, Any]:
     match record:
         case DataRecord():
             rows = {"train": record.train_rows, "evaluation": record.evaluation_rows, "test": record.test_rows or None}
-            return _named({f"rows.{block}": count for block, count in rows.items()})
+            found: dict[str, Any] = {f"rows.{block}": count for block, count in rows.items()}
         case ModelRecord():
-            return _named({"model.architecture": record.architecture, "model.revision": record.revision})
+            found = {"model.architecture": record.architecture, "model.revision": record.revision}
         case TrainRecord():
-            return _named(
-                {
-                    "steps": record.steps,
-                    "resumed_from_step": record.resumed_from_step,
-                    "loss": record.metrics.get("loss"),
-                    "tokens": record.tokens.tokens if record.tokens else None,
-                    "trainable_parameters": record.trainable_parameters,
-                }
-            )
+            found = {
+                "steps": record.steps,
+                "resumed_from_step": record.resumed_from_step,
+                "loss": record.metrics.get("loss"),
+                "tokens": record.tokens.tokens if record.tokens else None,
+                "trainable_parameters": record.trainable_parameters,
+            }
         case Evaluation() | EvaluateRecord():
-            return _named({f"metric.{name}": value for name, value in record.metrics.items()})
-        case ExportRecord() | PushRecord():
-            return _named({"artifact.size_bytes": record.size_bytes, "artifact.digest": record.digest})
-    return {}
-
-
-def _named(found: dict[str, Any]) -> dict[str, Any]:
-    return {f"finetune.{name}": value for name, value in found.items() if value is not None}
+            found = {f"metric.{name}": value for name, value in record.metrics.items()}
+        case ExportRecord():
+            found = {"artifact.size_bytes": record.size_bytes, "artifact.digest": record.digest}
+        case PushRecord():
+            found = {"artifact.uri": record.uri, "artifact.size_bytes": record.size_bytes}
+        case _:
+            found = {}
+    return found
 
 
 def _complain(words: str) -> None:

@@ -13,15 +13,18 @@ from finetune_api.traces import (
     POD_UID,
     RESOURCE_ATTRIBUTES,
     TRACEPARENT,
-    Attributes,
     launch_span,
-    run_attributes,
     traceparent,
 )
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 
-POD_FIELDS = {POD_NAME: "metadata.name", POD_UID: "metadata.uid", NODE_NAME: "spec.nodeName"}
+POD_FIELDS = {
+    POD_NAME: ("k8s.pod.name", "metadata.name"),
+    POD_UID: ("k8s.pod.uid", "metadata.uid"),
+    NODE_NAME: ("k8s.node.name", "spec.nodeName"),
+}
+"""Attribute and field of the pod that each variable holds."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,14 @@ def trace_environment(job: FineTuneJob, export: TraceExport | None) -> list[Mani
     """Return the variables, without those that the spec sets itself; none where no traces are made."""
     if export is None:
         return []
-    told = ",".join(f"{name}={value}" for name, value in _resource(job).items())
     values = {
         OTLP_ENDPOINT: export.endpoint,
         TRACEPARENT: traceparent(launch_span(job.uid, job.run_id, job.launch)),
-        RESOURCE_ATTRIBUTES: told,
+        RESOURCE_ATTRIBUTES: ",".join(f"{name}=$({variable})" for variable, (name, _) in POD_FIELDS.items()),
     }
     found: list[Manifest] = [
         {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
-        for name, path in POD_FIELDS.items()
+        for name, (_, path) in POD_FIELDS.items()
     ]
     found += [{"name": name, "value": value} for name, value in values.items()]
     if export.headers:
@@ -53,12 +55,3 @@ def trace_environment(job: FineTuneJob, export: TraceExport | None) -> list[Mani
         found.append({"name": OTLP_HEADERS, "valueFrom": {"secretKeyRef": secret}})
     given = {variable.name for variable in job.spec.compute.env or ()}
     return [variable for variable in found if variable["name"] not in given]
-
-
-def _resource(job: FineTuneJob) -> Attributes:
-    pod = {
-        "k8s.pod.name": f"$({POD_NAME})",
-        "k8s.pod.uid": f"$({POD_UID})",
-        "k8s.node.name": f"$({NODE_NAME})",
-    }
-    return {**run_attributes(job.namespace, job.name, job.uid, job.run_id), **pod}

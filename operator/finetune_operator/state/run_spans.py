@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from finetune_api.handoff import Stage
 from finetune_api.keys import ANNOTATION_LAUNCH, LABEL_RUN, ConditionType
 from finetune_api.status import FineTuneJobStatus
 from finetune_api.traces import ERROR_TYPE, Span, SpanRef, attempt_span, launch_span, part_of, run_attributes
 from finetune_operator.desired.metadata import deployment_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import DEPLOYMENT, Manifest
-from finetune_operator.manifests import annotation_of, label_of, name_of, parse_time, uid_of
+from finetune_operator.manifests import annotation_of, label_of, name_of, parse_time, timestamp, uid_of
 from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.state import pods
 from finetune_operator.state.active_time import ended_span, working_since
@@ -30,7 +29,6 @@ class Name(StrEnum):
     RUN = "Run"
     QUEUE = "Queue"
     ATTEMPT = "Attempt"
-    PUBLISH = "Publish"
     ROLLOUT = "Rollout"
 
 
@@ -80,7 +78,9 @@ def _superseded(step: Step) -> Iterator[Span]:
 def _queue(step: Step) -> Iterator[Span]:
     run = step.after.run
     if run and run.started_at and run.pod_started_at and step.occurred(Measure.QUEUE_WAIT_SECONDS):
-        yield _part(step, Name.QUEUE, run.started_at, run.pod_started_at, {})
+        attributes = _attributes(step.job, run.id)
+        start, end = parse_time(run.started_at), parse_time(run.pod_started_at)
+        yield Span(Name.QUEUE, part_of(step.root, Name.QUEUE), start, end, step.root, attributes)
 
 
 def _attempts(step: Step) -> Iterator[Span]:
@@ -88,12 +88,10 @@ def _attempts(step: Step) -> Iterator[Span]:
     run, before = step.after.run, step.before.run
     if run is None or not run.active_until:
         return
-    known = before.active_until if before and before.id == run.id else None
+    known = (before.active_until if before and before.id == run.id else None) or ""
     for pod in step.observed.training_pods:
         span = ended_span(pod, step.observed.departed, step.observed.now)
-        if span is None or label_of(pod, LABEL_RUN) != run.id or (known and span[1] <= parse_time(known)):
-            continue
-        if span[1] <= parse_time(run.active_until):
+        if span and label_of(pod, LABEL_RUN) == run.id and known < timestamp(span[1]) <= run.active_until:
             yield _attempt(step, pod, *span, {})
 
 
@@ -134,23 +132,13 @@ def _run(step: Step) -> Iterator[Span]:
         "finetune.task": str(step.job.spec.task),
         "finetune.failed_attempts": run.attempt,
     }
-    artifact, progress = step.after.artifact, step.after.progress
+    artifact, error = step.after.artifact, None
     if published and artifact:
-        result = {"finetune.artifact.uri": artifact.uri, "finetune.artifact.digest": artifact.digest}
-        seen = progress.stage_started_at if progress and progress.stage == Stage.PUSH else None
-        yield _part(step, Name.PUBLISH, seen or run.finished_at, run.finished_at, result)
-        attributes |= result
-    error = told.message if told and not published else None
+        attributes |= {"finetune.artifact.uri": artifact.uri, "finetune.artifact.digest": artifact.digest}
     if told and not published:
-        attributes[ERROR_TYPE] = told.reason
-    yield Span(
-        Name.RUN,
-        step.root,
-        parse_time(run.started_at),
-        parse_time(run.finished_at),
-        attributes=attributes,
-        error=error,
-    )
+        attributes[ERROR_TYPE], error = told.reason, told.message
+    start, end = parse_time(run.started_at), parse_time(run.finished_at)
+    yield Span(Name.RUN, step.root, start, end, attributes=attributes, error=error)
 
 
 def _rollout(step: Step) -> Iterator[Span]:
@@ -163,13 +151,8 @@ def _rollout(step: Step) -> Iterator[Span]:
     live = step.observed.child(DEPLOYMENT, deployment_name(step.job, run.id))
     if live is not None:
         start, end = parse_time(live["metadata"]["creationTimestamp"]), step.observed.now
-        attributes = {"finetune.artifact.digest": serving.digest} if serving.digest else {}
+        attributes = {**_attributes(step.job, run.id), "finetune.artifact.digest": serving.digest or ""}
         yield Span(Name.ROLLOUT, part_of(step.root, Name.ROLLOUT), start, end, step.root, attributes)
-
-
-def _part(step: Step, name: Name, start: str, end: str, more: Mapping[str, str]) -> Span:
-    attributes = {**_attributes(step.job, step.job.run_id), **more}
-    return Span(name, part_of(step.root, name), parse_time(start), parse_time(end), step.root, attributes)
 
 
 def _attributes(job: FineTuneJob, run_id: str) -> dict[str, str | int]:

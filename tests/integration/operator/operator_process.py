@@ -32,7 +32,8 @@ class OperatorProcess:
         self._environment = {**os.environ, **cluster.env, **FAST, **own, **scope, **environment}
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
-        self.log = Path(tempfile.mkstemp(prefix="operator-", suffix=".log")[1])
+        self._folder = tempfile.TemporaryDirectory(prefix="operator-")  # goes with this object
+        self.log = Path(self._folder.name, "log")
 
     def start(self, **environment: str) -> None:
         """Start, and wait until it answers. environment: what differs from the last start."""

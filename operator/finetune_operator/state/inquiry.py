@@ -1,7 +1,7 @@
 """Whose Events are worth reading: the watches show that something does not get on, only Events say why."""
 
 from finetune_api.keys import Component
-from finetune_operator.kinds import CLAIM, Manifest
+from finetune_operator.kinds import CLAIM, POD, Manifest
 from finetune_operator.manifests import is_deleting
 from finetune_operator.state import pods
 from finetune_operator.state.job_outcome import outcome
@@ -27,7 +27,8 @@ def is_silent(observed: Observed) -> bool:
     """Whether a pod waits for what no watch tells: a scheduler that says nothing, a node that confirms no end."""
     training = observed.pods(Component.TRAINING)
     waiting = [pod for pod in training if pods.phase_of(pod) == "Pending" and not pods.is_scheduled(pod)]
-    return any(map(is_deleting, training)) or any(verdict_of(pod) is None and gated(pod) is None for pod in waiting)
+    ending = any(is_deleting(pod) for pod in observed.of_kind(POD))
+    return ending or any(verdict_of(pod) is None and gated(pod) is None for pod in waiting)
 
 
 def _may_wait_for_claim(pod: Manifest) -> bool:

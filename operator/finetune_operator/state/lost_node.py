@@ -33,10 +33,10 @@ def _never_ends(pod: Manifest, now: datetime) -> Problem | None:
     node, name = _node(pod), name_of(pod)
     return Problem(
         Reason.NODE_LOST,
-        f"Pod {name} should have stopped by {due}, but node {node} has not confirmed it: it seems to be lost. The run"
-        f" goes on once the pod is gone. If the node is off for good: kubectl delete node {node}, or kubectl taint node"
-        f" {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute, or, only if nothing of the pod can still"
-        f" run, kubectl delete pod {name} --force --grace-period=0",
+        f"Pod {name} should have stopped by {due}, but node {node} has not confirmed it: it seems to be lost. Nothing"
+        f" takes its place until it is gone. If the node is off for good: kubectl delete node {node}, or kubectl taint"
+        f" node {node} node.kubernetes.io/out-of-service=nodeshutdown:NoExecute, or, only if nothing of the pod can"
+        f" still run, kubectl delete pod {name} --force --grace-period=0",
     )
 
 

@@ -7,6 +7,7 @@ from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import annotation_of, is_deleting, name_of
 from finetune_operator.state import pods
 from finetune_operator.state.admission import refusal_problem
+from finetune_operator.state.lost_node import lost_node
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.pending_reason import pod_problem
 from finetune_operator.state.story import Problem
@@ -43,14 +44,19 @@ def _paused(deployment: Manifest | None) -> Problem | None:
 
 
 def _pods_problem(job: FineTuneJob, artifact: ArtifactStatus, observed: Observed) -> Problem | None:
-    """Explain the newest pod that has a problem, of those of the newest template: the others are replaced anyway."""
+    """Explain the newest pod that has a problem, of those of the newest template: the others are replaced anyway.
+
+    Where none is left but such as should have ended, those are what the next ones wait for.
+    """
     own = [pod for pod in observed.pods(Component.SERVING) if _serves(pod, artifact)]
     age = sorted(own, key=lambda pod: (pod["metadata"].get("creationTimestamp", ""), name_of(pod)), reverse=True)
     for pod in (pod for pod in age if _template(pod) == _template(age[0])):
-        found = _crash(job, pod) or pod_problem(pod, observed, job, job.spec.serving, BLOCK)
+        found = lost_node(pod, observed.now) or _crash(job, pod)
+        found = found or pod_problem(pod, observed, job, job.spec.serving, BLOCK)
         if found is not None:
             return found
-    return None
+    ending = [] if own else observed.pods(Component.SERVING)
+    return next((found for pod in ending if (found := lost_node(pod, observed.now))), None)
 
 
 def _template(pod: Manifest) -> str | None:

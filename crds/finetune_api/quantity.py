@@ -3,6 +3,7 @@
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 _NUMBER = r"(?P<sign>[+-]?)(?P<number>\d+\.?\d*|\.\d+)"
 _SUFFIX = r"(?P<suffix>[KMGTPE]i|[numkMGTPE]|)"
@@ -33,6 +34,7 @@ def amount(quantity: int | str) -> Fraction:
     return -size if found["sign"] == "-" else size
 
 
+@lru_cache(maxsize=1024)
 def canonical(quantity: int | str) -> str:
     """Return the one shortest spelling of an amount, in whole units: 500m, 1Gi. Raises ValueError."""
     size = amount(quantity)

@@ -72,4 +72,4 @@ def timestamp(moment: datetime) -> str:
 
 def parse_time(text: str) -> datetime:
     """Read a metav1.Time."""
-    return datetime.strptime(text, TIME_FORMAT).replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)

@@ -173,7 +173,10 @@ class Scene:
 
     def act(self) -> Plan:
         """Decide, and carry the plan out. Deleted objects stay, deleting, until `garbage_collect`."""
-        plan = self.decide()
+        return self.carry_out(self.decide())
+
+    def carry_out(self, plan: Plan) -> Plan:
+        """Do what a plan says to the manifests; return it."""
         for child in plan.applies:
             self._apply(child)
         for change in plan.merges:

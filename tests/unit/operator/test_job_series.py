@@ -158,18 +158,21 @@ def fullest(name: str) -> tuple[Manifest, tuple[Manifest, ...]]:
     return resource, (pod("Job", 1), pod("Deployment", 1))
 
 
-def test_ten_thousand_jobs_have_a_bounded_number_of_series_and_are_told_in_seconds() -> None:
+def test_thousands_of_jobs_have_a_bounded_number_of_series_and_are_told_in_seconds() -> None:
+    count = 2000
     assert SERIES_PER_JOB == 13
     assert len(list(job_samples(*fullest("job"), NOW))) == SERIES_PER_JOB
-    jobs = [fullest(f"job-{number}") for number in range(10_000)]
+    resource, pods = fullest("job")
+    heads = ({**resource["metadata"], "name": f"job-{number}"} for number in range(count))
+    jobs = [({**resource, "metadata": head}, pods) for head in heads]
     start = time.process_time()
     families = list(job_families(jobs, NOW))
     text = generate_latest(_registry(families))
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 4
     per_job = [line for line in text.splitlines() if b'name="job-7"' in line]
     assert len(per_job) == SERIES_PER_JOB
     total = sum(len(family.samples) for family in families)
-    assert total == 10_000 * SERIES_PER_JOB + 1
+    assert total == count * SERIES_PER_JOB + 1
 
 
 def _registry(families: list[Any]) -> CollectorRegistry:

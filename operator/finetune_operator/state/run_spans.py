@@ -84,11 +84,11 @@ def _queue(step: Step) -> Iterator[Span]:
 
 
 def _attempts(step: Step) -> Iterator[Span]:
-    """Tell of the pods whose trainers have ended since the status before."""
+    """Tell of the pods whose trainers have ended since the status before; a run that is gone back to has old ones."""
     run, before = step.after.run, step.before.run
-    if run is None or not run.active_until:
+    if not (run and run.active_until and before and before.id == run.id):
         return
-    known = (before.active_until if before and before.id == run.id else None) or ""
+    known = before.active_until or ""
     for pod in step.observed.training_pods:
         span = ended_span(pod, step.observed.departed, step.observed.now)
         if span and label_of(pod, LABEL_RUN) == run.id and known < timestamp(span[1]) <= run.active_until:
@@ -152,7 +152,8 @@ def _rollout(step: Step) -> Iterator[Span]:
     if live is not None:
         start, end = parse_time(live["metadata"]["creationTimestamp"]), step.observed.now
         attributes = {**_attributes(step.job, run.id), "finetune.artifact.digest": serving.digest or ""}
-        yield Span(Name.ROLLOUT, part_of(step.root, Name.ROLLOUT), start, end, step.root, attributes)
+        ref = part_of(step.root, f"{Name.ROLLOUT} {uid_of(live)}")
+        yield Span(Name.ROLLOUT, ref, start, end, step.root, attributes)
 
 
 def _attributes(job: FineTuneJob, run_id: str) -> dict[str, str | int]:

@@ -213,16 +213,20 @@ def test_an_edited_run_ends_superseded_in_its_own_trace() -> None:
     assert not [span for span in scene.act().spans if span.ref == old]
 
 
-def test_a_run_that_is_gone_back_to_has_no_second_root() -> None:
+def test_a_run_that_is_gone_back_to_is_not_told_again() -> None:
     scene = traced()
-    succeeds(scene)
-    first = root(scene)
+    scene.act()
+    pod = works(later(scene, 10))
+    scene.act()
+    ends(later(scene, 60), pod, 0, json.dumps(scene.report().to_wire()))
+    told = scene.job_ends("Complete").act().spans
+    assert [str(span.name) for span in told] == ["Attempt", "Run"]
     scene.edit(training={"seed": 7})
     succeeds(scene)
     later(scene, 60).act()
     scene.edit(training={"seed": None})
-    told = [span for _ in range(3) for span in later(scene, 60).act().spans]
-    assert not [span for span in told if span.ref == first]
+    assert [span for _ in range(3) for span in later(scene, 60).act().spans] == []
+    assert scene.status["run"]["id"] == told[0].attributes["finetune.run.id"]
 
 
 def test_a_rollout_is_told_when_the_model_answers_for_the_first_time() -> None:
@@ -230,7 +234,7 @@ def test_a_rollout_is_told_when_the_model_answers_for_the_first_time() -> None:
     later(scene, 90).becomes_available(scene.one("Deployment"))
     rollout = named(scene.act())["Rollout"]
     assert rollout.parent == root(scene)
-    assert rollout.ref == part_of(root(scene), "Rollout")
+    assert rollout.ref == part_of(root(scene), f"Rollout {uid_of(scene.one('Deployment'))}")
     assert 60 < (rollout.end - rollout.start).total_seconds() <= 90
     assert later(scene, 60).act().spans == ()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster import binaries
+from devcluster import gobuild
 from finetune_api.keys import Phase
 from tests.unit.operator.situations import SITUATIONS, Situation
 
@@ -21,9 +21,9 @@ def verdicts() -> dict[str, str]:
     """
     resources = [situation.resource() for situation in SITUATIONS]
     done = subprocess.run(
-        [binaries.go_program(), "run", "-trimpath", "."],
+        [gobuild.go_program(), "run", "-trimpath", "."],
         cwd=PROGRAM,
-        env=binaries.go_environment(),
+        env=gobuild.go_environment(),
         input=json.dumps(resources),
         capture_output=True,
         text=True,

@@ -55,6 +55,10 @@ test-unit: $(STAMP) ## Run the tests that need no cluster
 test-examples: prepare ## Run every example from kubectl apply to a served answer (about 20 minutes)
 	@$(SUDO) $(BIN)/python -m pytest -v tests/e2e/lifecycle/test_examples.py
 
+.PHONY: test-ecosystem
+test-ecosystem: prepare ## Run with the real Prometheus Operator (1 minute; the first time 3 more, to compile it)
+	@$(SUDO) $(BIN)/python -m pytest -v -m ecosystem tests/ecosystem
+
 .PHONY: images-test
 images-test: prepare ## Build both images from their Dockerfiles and run the demo with them (slow)
 	@$(BIN)/python -m devcluster install --images

@@ -55,6 +55,14 @@ class Prometheus:
         """Return the series of a time range: dictionaries with `metric` and `values`."""
         return self._ask("query_range", query=expression, start=start, end=end, step=step_seconds)
 
+    def targets(self) -> list[dict[str, Any]]:
+        """Return what is scraped, or to be scraped: dictionaries with `scrapePool`, `scrapeUrl` and `labels`."""
+        return list(self._get("targets", {"state": "active"})["activeTargets"])
+
+    def rules(self) -> list[dict[str, Any]]:
+        """Return the rules of all groups."""
+        return [rule for group in self._get("rules", {})["groups"] for rule in group["rules"]]
+
     def alerts(self) -> list[dict[str, Any]]:
         """Return the alerts that are pending or firing."""
         return list(self._get("alerts", {})["alerts"])
@@ -89,6 +97,13 @@ def running_prometheus(folder: Path, operator: str, rules: Path | None = None) -
     every = f"{SCRAPE_SECONDS}s"
     timing = {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every}
     settings = {"global": timing, "rule_files": [str(rules)] if rules else [], "scrape_configs": scrapes}
+    with running_with(folder, settings) as prometheus:
+        yield prometheus
+
+
+@contextmanager
+def running_with(folder: Path, settings: dict[str, Any]) -> Iterator[Prometheus]:
+    """Start Prometheus with a configuration on a free port; end it afterwards."""
     (folder / "prometheus.json").write_text(json.dumps(settings))
     port = _free_port()
     arguments = {

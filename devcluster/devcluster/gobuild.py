@@ -1,6 +1,7 @@
 """Go programs: built from their modules once, and kept in the user's cache in a folder named after their sources."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -61,6 +62,15 @@ def required_version(module: Path, dependency: str) -> str:
     return found[1]
 
 
+def dependency_folder(module: Path, dependency: str) -> Path:
+    """Return where Go keeps the files of a dependency, at the version that the module requires. Raises BuildFailed."""
+    command = [go_program(), "mod", "download", "-json", dependency]
+    done = subprocess.run(command, cwd=module, env=go_environment(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BuildFailed(f"fetching {dependency} failed:\n{(done.stderr or done.stdout).strip()[-4000:]}")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
 def build(programs: ProgramSet, target: Path, say: Callable[[str], None] = print) -> Path:
     """Build the programs into the folder `target` unless it is there, and return it.
 
@@ -92,9 +102,9 @@ def _build_all(go: str, programs: ProgramSet, target: Path, say: Callable[[str],
 
 
 def _build_one(go: str, target: Target, linker_flags: str, into: Path) -> None:
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", linker_flags]
     done = subprocess.run(
-        [go, "build", "-trimpath", "-buildvcs=false", "-ldflags", linker_flags, "-o", into / target.program]
-        + [target.package],
+        [go, "build", *flags, "-o", into / target.program, target.package],
         cwd=target.module,
         env=go_environment(),
         capture_output=True,

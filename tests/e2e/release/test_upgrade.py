@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from demo.ask import post_json
+from demo.inputs import s3_client
 from demo.install import CHART, NAMESPACE, RELEASE
 from devcluster import Cluster
 from tests.builders import finetune_job
@@ -104,9 +105,11 @@ class Operator:
     def helm(self, *arguments: str) -> None:
         self._cluster.run_helm(*arguments, "--namespace", NAMESPACE, "--wait", "--timeout", "110s")
 
-    def image(self) -> str:
-        """Return the image of its only pod."""
+    def is_of(self, version: str) -> bool:
+        """Whether image and CRD are those of a version, once one pod is left."""
+        return self._image() == f"finetune.dev/operator:{version}" and self._knows(NEW_FIELD) == (version == PRESENT)
 
+    def _image(self) -> str:
         def images() -> list[str]:
             path = "jsonpath={.items[*].spec.containers[0].image}"
             selector = "app.kubernetes.io/name=finetune-operator"
@@ -115,7 +118,7 @@ class Operator:
         (image,) = until(images, lambda found: len(found) == 1, 60)
         return image
 
-    def knows(self, field: str) -> bool:
+    def _knows(self, field: str) -> bool:
         crd = json.loads(self._cluster.run_kubectl("get", "crd", "finetunejobs.finetune.dev", "-o", "json"))
         return field in _spec_of(crd)
 
@@ -163,14 +166,8 @@ def bench(empty: Cluster, tmp_path: Path) -> Bench:
     return Bench(empty)
 
 
-def test_releases_come_and_go_and_no_job_notices(empty: Cluster, bench: Bench, tmp_path: Path) -> None:
-    old = packaged(empty, tmp_path, PREVIOUS, lacks=NEW_FIELD)
-    new = packaged(empty, tmp_path, PRESENT)
-    before = everything(empty)
-    operator = Operator(empty)
-    operator.helm("install", RELEASE, str(old), "--create-namespace")
-    assert (operator.image(), operator.knows(NEW_FIELD)) == (f"finetune.dev/operator:{PREVIOUS}", False)
-
+def launch(bench: Bench) -> Status:
+    """Serve a model, let another job wait for a node, and a third train; return the status of the first."""
     bench.apply(finetune_job("served", compute=LITTLE, training=QUICK, serving={"enabled": True, **LITTLE}))
     served = bench.wait("served", phase_is("Ready", "Failed"), 180)
     assert served["phase"] == "Ready", served
@@ -178,36 +175,54 @@ def test_releases_come_and_go_and_no_job_notices(empty: Cluster, bench: Bench, t
     bench.wait("waiting", reason_is("Unschedulable"))
     bench.apply(finetune_job("training", compute=LITTLE, training=LONG))
     bench.wait("training", lambda status: status.get("progress", {}).get("step", 0) > 0, 180)
-    runs = {name: bench.status(name)["run"] for name in ("served", "waiting", "training")}
-    untouched = pods(bench)
+    return served
+
+
+def runs(bench: Bench) -> dict[str, tuple[str, int, str]]:
+    """Return for each job what changes when it is launched anew."""
+    found = {name: bench.status(name)["run"] for name in ("served", "waiting", "training")}
+    return {name: (run["id"], run.get("attempt", 0), run["startedAt"]) for name, run in found.items()}
+
+
+def is_published(cluster: Cluster, status: Status) -> bool:
+    """Whether the model's manifest lies where the status says."""
+    assert cluster.s3
+    bucket, _, folder = status["artifact"]["uri"].removeprefix("s3://").partition("/")
+    found = s3_client(cluster.s3).list_objects_v2(Bucket=bucket, Prefix=f"{folder}/finetune-manifest.json")
+    return bool(found["KeyCount"])
+
+
+def test_releases_come_and_go_and_no_job_notices(empty: Cluster, bench: Bench, tmp_path: Path) -> None:
+    old = packaged(empty, tmp_path, PREVIOUS, lacks=NEW_FIELD)
+    new = packaged(empty, tmp_path, PRESENT)
+    before = everything(empty)
+    operator = Operator(empty)
+    operator.helm("install", RELEASE, str(old), "--create-namespace")
+    assert operator.is_of(PREVIOUS)
+    served = launch(bench)
+    launched, untouched = runs(bench), pods(bench)
     assert len(untouched) == 4, "with the pod that has trained what is served"
 
     with asking(bench, served, "served") as client:
         operator.helm("upgrade", RELEASE, str(new), "--reset-then-reuse-values")
-        assert (operator.image(), operator.knows(NEW_FIELD)) == (f"finetune.dev/operator:{PRESENT}", True)
+        assert operator.is_of(PRESENT)
         bench.apply(finetune_job("later", compute=NOWHERE))
         assert launched_image(bench, "later") == f"finetune.dev/trainer:{PRESENT}"
-        bench.cluster.run_kubectl("delete", "finetunejob", "later")
-        until(lambda: pods(bench), lambda found: found == untouched, 30)
-        assert bench.status("training")["phase"] == "Training"
+        bench.delete("later")
+        assert (bench.status("training")["phase"], pods(bench)) == ("Training", untouched)
 
         operator.helm("rollback", RELEASE)
-        assert (operator.image(), operator.knows(NEW_FIELD)) == (f"finetune.dev/operator:{PREVIOUS}", False)
-        assert bench.status("training")["phase"] == "Training"
-        assert pods(bench) == untouched
+        assert operator.is_of(PREVIOUS)
+        assert (bench.status("training")["phase"], pods(bench)) == ("Training", untouched)
         trained = bench.wait("training", phase_is("Succeeded", "Failed"), 400)
         assert trained["phase"] == "Succeeded", trained
-        assert pods(bench) == untouched
 
         operator.helm("uninstall", RELEASE)
-        assert {name: _identity(bench.status(name)["run"]) for name in runs} == {
-            name: _identity(run) for name, run in runs.items()
-        }
-        assert pods(bench) == untouched
+        assert (runs(bench), pods(bench)) == (launched, untouched)
     assert client.failures == []
     assert client.answered > 30
+    assert {launched_image(bench, name) for name in launched} == {f"finetune.dev/trainer:{PREVIOUS}"}
 
-    assert {launched_image(bench, name) for name in runs} == {f"finetune.dev/trainer:{PREVIOUS}"}
     delete_jobs, *delete_all = commands("finetune-operator", "Uninstalling", "kubectl ")
     run(empty, delete_jobs)
     until(lambda: sorted(everything(empty) - before), lambda left: set(left) <= STAYS, 60)
@@ -215,8 +230,4 @@ def test_releases_come_and_go_and_no_job_notices(empty: Cluster, bench: Bench, t
     for command in delete_all:
         run(empty, command)
     until(lambda: sorted(everything(empty) ^ before), lambda left: not left, 60)
-
-
-def _identity(run: dict[str, Any]) -> tuple[str, int, str]:
-    """Return what changes when a run is launched anew."""
-    return run["id"], run.get("attempt", 0), run["startedAt"]
+    assert is_published(empty, served) and is_published(empty, trained)

@@ -29,18 +29,22 @@ WAIT_FOR_ROOM = {("FineTuneJobPendingTooLong", "queued"), ("FineTuneJobPendingTo
 Act = Callable[[Scene], object]
 
 
+def nothing(_: Scene) -> None:
+    """What the fault before it does."""
+
+
 @dataclass(frozen=True)
 class Fault:
-    """What makes an alert fire, and what resolves it. about: the FineTuneJob that it names, if it names one."""
+    """What makes an alert fire, and what resolves it.
+
+    about: the FineTuneJob that it names, if it names one. meanwhile: what has to go on until it fires.
+    """
 
     alert: str
     about: str
     provoke: Act
     mend: Act
-
-
-def nothing(_: Scene) -> None:
-    """What the fault before it does."""
+    meanwhile: Act = nothing
 
 
 def trainer(**figures: object) -> Act:
@@ -107,7 +111,7 @@ JOBS_AND_SERVERS = [
 ]
 OPERATOR = [
     [
-        Fault("FineTuneOperatorReconcileErrors", "", Scene.bar_statuses, Scene.free_statuses),
+        Fault("FineTuneOperatorReconcileErrors", "", Scene.bar_statuses, Scene.free_statuses, Scene.touch),
         Fault("FineTuneServesOtherDigest", "half", nothing, nothing),
     ],
     [
@@ -158,8 +162,8 @@ def fire(scene: Scene, faults: list[Fault]) -> None:
     deadline = time.monotonic() + FIRES_WITHIN_SECONDS
     while not wanted <= (seen := seen | firing(scene)):
         assert time.monotonic() < deadline, f"has not fired: {wanted - seen}"
-        if any(fault.alert == "FineTuneOperatorReconcileErrors" for fault in faults):
-            scene.touch()
+        for fault in faults:
+            fault.meanwhile(scene)
         time.sleep(0.5)
     for alert, about in sorted(wanted):
         print(f"{time.strftime('%X')} fired {alert} {about}")

@@ -19,10 +19,10 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import load_rows
-from finetune_trainer.data.stage import prepare_data
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.stages.data import prepare_data
 from finetune_trainer.storage import Access
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.workspace import Workspace
 
 SIZES = (10_000, 100_000, 1_000_000)
 MOST_RATIO = 1.1
@@ -83,8 +83,8 @@ def write_rows(path: Path, rows: int) -> None:
 
 def measure(rows: int, folder: Path, results: Any) -> None:
     """Take the rows from the packed file to an encoded, mapped dataset that is read once."""
-    from finetune_trainer.encoding import encode_rows
-    from finetune_trainer.loading import LoadPlan
+    from finetune_trainer.models.loading import LoadPlan
+    from finetune_trainer.stages.encoding import encode_rows
 
     request = RunRequest.model_validate(
         {

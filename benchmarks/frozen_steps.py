@@ -13,8 +13,8 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from finetune_api.tuning import FreezeOptions
-from finetune_trainer.freezing import freeze
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.freezing import freeze
+from finetune_trainer.models.loading import Loaded
 
 SIZE = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
 HEAD = ("classifier.bias", "classifier.weight")

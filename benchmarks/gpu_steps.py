@@ -195,7 +195,7 @@ def _train(folder: Path, site: Path, turn: Any) -> None:
     import trl
 
     from finetune_trainer.__main__ import main as trainer_main
-    from finetune_trainer.train import Training
+    from finetune_trainer.stages.train import Training
 
     log = (folder / "log").open("wb", buffering=0)
     os.dup2(log.fileno(), 1)

@@ -10,29 +10,9 @@ from typing import TypeVar
 from finetune_api.handoff import Artifact, RunRequest, Stage
 from finetune_api.model import ModelSpec
 from finetune_api.sources import Source, publication
-from finetune_trainer.batches import Batches, current_batches
-from finetune_trainer.code import keep_code
 from finetune_trainer.config import Settings, prepare_environment, pretends_gpus, spec_source
-from finetune_trainer.data.stage import prepare_data
-from finetune_trainer.device import Device, choose_device
 from finetune_trainer.errors import BadMetric, CorruptArtifact
-from finetune_trainer.evaluate import Judge
-from finetune_trainer.export import export
-from finetune_trainer.judging import (
-    BASELINE,
-    METRICS,
-    forget_failed_metrics,
-    forget_other_judgements,
-    misses_models,
-)
 from finetune_trainer.log import say, silence_transformers
-from finetune_trainer.metric_code import keep_metrics
-from finetune_trainer.model import fetch_model
-from finetune_trainer.own_metrics import OwnMetrics
-from finetune_trainer.patience import Patience
-from finetune_trainer.preemption import Preemption
-from finetune_trainer.progress import ProgressBoard, duration
-from finetune_trainer.push import belongs_to_another, push
 from finetune_trainer.records import (
     DataRecord,
     EvaluateRecord,
@@ -43,13 +23,33 @@ from finetune_trainer.records import (
     Results,
     TrainRecord,
 )
+from finetune_trainer.runtime.batches import Batches, current_batches
+from finetune_trainer.runtime.device import Device, choose_device
+from finetune_trainer.runtime.patience import Patience
+from finetune_trainer.runtime.preemption import Preemption
+from finetune_trainer.runtime.progress import ProgressBoard, duration
+from finetune_trainer.runtime.turns import take_turn
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.stages.data import prepare_data
+from finetune_trainer.stages.evaluate import Judge
+from finetune_trainer.stages.export import export
+from finetune_trainer.stages.judging import (
+    BASELINE,
+    METRICS,
+    forget_failed_metrics,
+    forget_other_judgements,
+    misses_models,
+)
+from finetune_trainer.stages.model import fetch_model
+from finetune_trainer.stages.push import belongs_to_another, push
+from finetune_trainer.stages.train import Training, warn_of_truncation
 from finetune_trainer.storage import Storage, open_storage
 from finetune_trainer.tasks import recipe_for
 from finetune_trainer.tracing import Tracing, outcome_of
 from finetune_trainer.tracking import Tracking, check_tracking, open_tracking
-from finetune_trainer.train import Training, warn_of_truncation
-from finetune_trainer.turns import take_turn
-from finetune_trainer.workspace import Workspace
+from finetune_trainer.user_code.code import keep_code
+from finetune_trainer.user_code.metric_code import keep_metrics
+from finetune_trainer.user_code.own_metrics import OwnMetrics
 
 Record = TypeVar("Record")
 DESTINATION_FIELD = "spec.output.destination"

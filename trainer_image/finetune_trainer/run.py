@@ -21,16 +21,16 @@ from finetune_api.handoff import (
     TerminationReport,
 )
 from finetune_trainer import log
-from finetune_trainer.batches import shrink_batches
 from finetune_trainer.config import PATIENCE_SECONDS, Settings, read_request, trace_settings
-from finetune_trainer.device import device_failure, is_out_of_memory
 from finetune_trainer.errors import OutOfMemory, Preempted, TrainerError
-from finetune_trainer.full_volume import full_volume, is_full
 from finetune_trainer.pipeline import Pipeline
-from finetune_trainer.preemption import Preemption
-from finetune_trainer.progress import ProgressBoard
-from finetune_trainer.progress_server import serve_progress
-from finetune_trainer.termination import write_report
+from finetune_trainer.runtime.batches import shrink_batches
+from finetune_trainer.runtime.device import device_failure, is_out_of_memory
+from finetune_trainer.runtime.full_volume import full_volume, is_full
+from finetune_trainer.runtime.preemption import Preemption
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.runtime.progress_server import serve_progress
+from finetune_trainer.runtime.termination import write_report
 from finetune_trainer.tracing import Tracing, open_tracing
 from finetune_trainer.tracking import Ending
 

@@ -8,10 +8,10 @@ from typing import Any
 from aiohttp.test_utils import TestClient, TestServer
 
 from finetune_trainer.artifact import read_manifest, run_of
-from finetune_trainer.serving.app import build_app
-from finetune_trainer.serving.loading import load_model
-from finetune_trainer.serving.state import ServerState
-from finetune_trainer.serving.workers import Workers
+from finetune_trainer.serving.api.app import build_app
+from finetune_trainer.serving.api.state import ServerState
+from finetune_trainer.serving.engines.loading import load_model
+from finetune_trainer.serving.engines.workers import Workers
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ from datasets import Dataset
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import RowWriter, StoredRows
-from finetune_trainer.encoding import KEPT_ENTRIES, encode_rows, write_arrow
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.loading import Loaded, LoadPlan
+from finetune_trainer.stages.encoding import KEPT_ENTRIES, encode_rows, write_arrow
 from finetune_trainer.tasks import Recipe, recipe_for
 from tests.e2e.trainer.tiny_data import descriptions, reviews
 from tests.e2e.trainer.trainer_process import Site

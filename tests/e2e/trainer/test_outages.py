@@ -18,8 +18,8 @@ from devcluster.binaries import build
 from devcluster.s3 import S3, keeps_attributes
 from finetune_api.failures import ExitCode, FailureClass
 from finetune_api.handoff import MANIFEST_NAME, Stage
-from finetune_trainer import patience
 from finetune_trainer.artifact import parse_manifest
+from finetune_trainer.runtime import patience
 from finetune_trainer.storage import s3
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.trainer_process import Site

@@ -12,10 +12,11 @@ import transformers
 
 from finetune_api.failures import ExitCode
 from finetune_api.handoff import Stage
-from finetune_trainer import patience, pipeline
+from finetune_trainer import pipeline
 from finetune_trainer.artifact import read_manifest
 from finetune_trainer.errors import Unavailable
-from finetune_trainer.push import push as real_push
+from finetune_trainer.runtime import patience
+from finetune_trainer.stages.push import push as real_push
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.trainer_process import Site
 

@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune_api.failures import ExitCode, FailureClass
-from finetune_trainer import adapters, merging
-from finetune_trainer.workspace import Workspace
+from finetune_trainer.models import adapters, merging
+from finetune_trainer.runtime.workspace import Workspace
 from tests.e2e.trainer.tiny_data import chats, reviews
 from tests.e2e.trainer.trainer_process import Site
 

@@ -18,8 +18,8 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
 from devcluster import Access, Cluster
 from finetune_api.handoff import Progress, Stage
-from finetune_trainer.progress import ProgressBoard
-from finetune_trainer.progress_server import serve_progress
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.runtime.progress_server import serve_progress
 from tests.builders import Manifest
 from tests.e2e.serving.server_process import Server, running_server
 from tests.e2e.serving.tiny_models import publish_endless_model

@@ -15,9 +15,9 @@ from finetune_operator.exposition import Exposition, Sources
 from finetune_operator.metrics import Tally
 from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.reconcile.queue import WorkQueue
-from finetune_trainer.progress import ProgressBoard
-from finetune_trainer.progress_server import metrics_text
-from finetune_trainer.serving.metrics import ServingMetrics
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.runtime.progress_server import metrics_text
+from finetune_trainer.serving.api.metrics import ServingMetrics
 from tests.unit.monitoring.promql import family, selectors
 from tests.unit.operator.test_job_series import fullest
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import BertForSequenceClassification, BertForTokenClassification
 
-from finetune_trainer.serving.classifier import Classifier
-from finetune_trainer.serving.entity_finder import EntityFinder
+from finetune_trainer.serving.engines.classifier import Classifier
+from finetune_trainer.serving.engines.entity_finder import EntityFinder
+from finetune_trainer.serving.engines.loading import load_model
 from finetune_trainer.serving.errors import ApiError
-from finetune_trainer.serving.loading import load_model
 from tests.e2e.trainer.tiny_models import make_encoder
 
 TEXTS = ["a warm film", "a dull story"]

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.serving.classifier import Classifier
-from finetune_trainer.serving.language import LanguageModel
-from finetune_trainer.serving.loading import load_model
+from finetune_trainer.serving.engines.classifier import Classifier
+from finetune_trainer.serving.engines.language import LanguageModel
+from finetune_trainer.serving.engines.loading import load_model
 from tests.e2e.serving.tiny_models import publish_classifier, publish_endless_model
 
 

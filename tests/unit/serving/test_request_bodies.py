@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from finetune_trainer.serving.api.requests import ChatRequest, ClassifyRequest, CompletionRequest, RequestBody
 from finetune_trainer.serving.errors import FOUND_LIMIT, from_validation
-from finetune_trainer.serving.requests import ChatRequest, ClassifyRequest, CompletionRequest, RequestBody
 
 MESSAGES = [{"role": "user", "content": "Hi"}]
 

@@ -6,8 +6,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from finetune_trainer.serving.metrics import ServingMetrics
-from finetune_trainer.serving.middleware import errors_as_json, measured
+from finetune_trainer.serving.api.metrics import ServingMetrics
+from finetune_trainer.serving.api.middleware import errors_as_json, measured
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from finetune_trainer.serving.sampling import Sampling, logits_processors
+from finetune_trainer.serving.engines.sampling import Sampling, logits_processors
 
 CPU = torch.device("cpu")
 SCORES = torch.log(torch.tensor([[0.5, 0.3, 0.15, 0.05]]))

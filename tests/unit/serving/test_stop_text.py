@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune_trainer.serving.stop_text import StopFilter
+from finetune_trainer.serving.engines.stop_text import StopFilter
 
 
 def _shown(stops: list[str], pieces: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from finetune_trainer.serving.text_writer import TextWriter
+from finetune_trainer.serving.engines.text_writer import TextWriter
 
 
 def _word_pieces_with_spaces_in_front() -> PreTrainedTokenizerFast:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from finetune_trainer.serving.entity_finder import entities
-from finetune_trainer.serving.words import words_in
+from finetune_trainer.serving.engines.entity_finder import entities
+from finetune_trainer.serving.engines.words import words_in
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
+from finetune_trainer.serving.engines.workers import Emit, Workers
 from finetune_trainer.serving.errors import ApiError
-from finetune_trainer.serving.workers import Emit, Workers
 
 
 def _counting(count: int):

@@ -11,7 +11,7 @@ from tokenizers import processors
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, MarianConfig, MarianMTModel
 
 from finetune_api.handoff import RunRequest
-from finetune_trainer.loading import LoadPlan
+from finetune_trainer.models.loading import LoadPlan
 from tests.e2e.trainer.tiny_models import CORPUS, make_decoder
 
 PLAN = LoadPlan("float32", seed=0)

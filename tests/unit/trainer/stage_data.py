@@ -5,11 +5,11 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import load_rows
-from finetune_trainer.data.stage import prepare_data
 from finetune_trainer.records import DataRecord
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.stages.data import prepare_data
 from finetune_trainer.storage import Access, Credentials
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.workspace import Workspace
 from tests.builders import merge
 
 REQUEST: dict[str, Any] = {

@@ -7,7 +7,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.assistant_turns import assistant_tokens
+from finetune_trainer.tasks.chats.assistant_turns import assistant_tokens
 
 CHAT = [
     {"role": "user", "content": "one?"},

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from finetune_api.tasks.sequence_classification import ClassWeights
-from finetune_trainer.tasks.class_weights import label_weights, positive_weights
-from finetune_trainer.tasks.classification_metrics import classification_figures
-from finetune_trainer.tasks.entity_metrics import entity_figures
-from finetune_trainer.tasks.multi_label_metrics import multi_label_figures
-from finetune_trainer.tasks.regression_metrics import regression_figures
+from finetune_trainer.tasks.classification.class_weights import label_weights, positive_weights
+from finetune_trainer.tasks.classification.classification_metrics import classification_figures
+from finetune_trainer.tasks.classification.multi_label_metrics import multi_label_figures
+from finetune_trainer.tasks.classification.regression_metrics import regression_figures
+from finetune_trainer.tasks.tagging.entity_metrics import entity_figures
 
 
 def _logits(predictions: list[int], count: int) -> torch.Tensor:

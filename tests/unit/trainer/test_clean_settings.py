@@ -9,17 +9,17 @@ import torch
 from transformers import AutoTokenizer, GenerationConfig
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, load_tokenizer
-from finetune_trainer.serving.encoder_decoder import EncoderDecoder
-from finetune_trainer.serving.language import LanguageModel
-from finetune_trainer.serving.loading import load_model
-from finetune_trainer.serving.sampling import Sampling
+from finetune_trainer.models.loading import Loaded, load_tokenizer
+from finetune_trainer.serving.engines.encoder_decoder import EncoderDecoder
+from finetune_trainer.serving.engines.language import LanguageModel
+from finetune_trainer.serving.engines.loading import load_model
+from finetune_trainer.serving.engines.sampling import Sampling
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.tasks.encoder_decoder import load_encoder_decoder
-from finetune_trainer.tasks.generation import complete
-from finetune_trainer.tasks.language_modeling import load_causal
-from finetune_trainer.tasks.prompts import prompt_and_completion_ids, prompt_ids, text_ids
-from finetune_trainer.tasks.truncation import cut_texts
+from finetune_trainer.tasks.chats.prompts import prompt_and_completion_ids, prompt_ids, text_ids
+from finetune_trainer.tasks.language.encoder_decoder import load_encoder_decoder
+from finetune_trainer.tasks.language.generation import complete
+from finetune_trainer.tasks.language.language_modeling import load_causal
+from finetune_trainer.tasks.text.truncation import cut_texts
 from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
 from tests.unit.trainer.odd_models import PLAN, change_json, decoder_that_adds_ends, generation, marian, request_of
 

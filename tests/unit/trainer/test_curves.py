@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from transformers import TrainerControl, TrainerState
 
-from finetune_trainer.callbacks import DrawCurves
-from finetune_trainer.curves import FILE, FILE_VERSION, EventFile, publish_curves
+from finetune_trainer.stages.callbacks import DrawCurves
+from finetune_trainer.tracking.curves import FILE, FILE_VERSION, EventFile, publish_curves
 from tests.event_files import curves, events
 
 HISTORY = ({"step": 5, "loss": 0.5, "learning_rate": 0.001, "grad_norm": 2.0}, {"step": 10, "loss": 0.25})

@@ -9,9 +9,9 @@ import torch
 
 from finetune_api.config_maps import ConfigMapKeyRef
 from finetune_api.rewards import RewardFunction
-from finetune_trainer.code import keep_code
 from finetune_trainer.errors import BadSpec, MissingInput, Preempted, Unavailable
-from finetune_trainer.tasks.custom_rewards import CustomReward
+from finetune_trainer.tasks.rewarded.custom_rewards import CustomReward
+from finetune_trainer.user_code.code import keep_code
 
 PLACE = ConfigMapKeyRef(name="rewards", key="polite.py")
 WANTED = {"f": ("spec.grpo.rewardFunctions[polite].python.configMapKeyRef", PLACE)}

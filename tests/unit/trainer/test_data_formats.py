@@ -13,7 +13,7 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from finetune_trainer.data import json_array
+from finetune_trainer.data.formats import json_array
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.errors import BadData, BadSpec, MissingInput
 from tests.unit.trainer.stage_data import prepare, rows_of, write

@@ -10,8 +10,8 @@ from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import RowWriter, StoredRows
-from finetune_trainer.encoding import encode_rows
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.stages.encoding import encode_rows
 from finetune_trainer.tasks import recipe_for
 from tests.builders import merge
 from tests.e2e.trainer.tiny_models import make_decoder

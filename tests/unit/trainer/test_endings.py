@@ -7,8 +7,8 @@ import pytest
 from finetune_api.failures import EXIT_CODE_OF, FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_trainer import errors
-from finetune_trainer.device import device_failure, is_out_of_memory
-from finetune_trainer.termination import fit
+from finetune_trainer.runtime.device import device_failure, is_out_of_memory
+from finetune_trainer.runtime.termination import fit
 
 CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.TrainerError)]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from finetune_api.sources import Source
-from finetune_trainer.data.globs import matches_pattern, split_pattern
-from finetune_trainer.data.hub_splits import files_of_split
+from finetune_trainer.data.origins.globs import matches_pattern, split_pattern
+from finetune_trainer.data.origins.hub_splits import files_of_split
 from finetune_trainer.errors import BadSpec, MissingInput
 
 FIELD = "spec.dataset.train.source"

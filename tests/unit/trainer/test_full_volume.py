@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from finetune_trainer.full_volume import full_volume, is_full
+from finetune_trainer.runtime.full_volume import full_volume, is_full
 
 SIZE = 3 * 2**20
 WEIGHTS = torch.zeros(2**20)

@@ -8,7 +8,7 @@ import torch
 import transformers
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from finetune_trainer.heads import load_classifier, outputs_of
+from finetune_trainer.models.heads import load_classifier, outputs_of
 from finetune_trainer.tasks import recipe_for
 from tests.e2e.trainer.tiny_models import make_decoder, make_encoder, make_encoder_decoder
 from tests.unit.trainer.odd_models import PLAN, change_json, request_of

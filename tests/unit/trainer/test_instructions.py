@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.errors import BadData
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.loading import Loaded
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.tasks.instructions import asking_notes
+from finetune_trainer.tasks.chats.instructions import asking_notes
 from tests.builders import merge
 from tests.e2e.trainer.tiny_models import make_decoder
 from tests.unit.trainer.stage_data import REQUEST, prepare, rows_of, write

@@ -7,7 +7,7 @@ import pytest
 from finetune_api.dataset import Columns
 from finetune_trainer.data.problems import RowError
 from finetune_trainer.data.template import Template
-from finetune_trainer.tasks.judged_rows import judged_row
+from finetune_trainer.tasks.preference.judged_rows import judged_row
 
 USER, GOOD = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}
 

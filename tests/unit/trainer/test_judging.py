@@ -7,9 +7,9 @@ import pytest
 
 from finetune_api.handoff import RunRequest, Stage
 from finetune_trainer.errors import MissingInput
-from finetune_trainer.judging import BASELINE, JUDGED_AS, forget_other_judgements, misses_models
 from finetune_trainer.records import ModelRecord
-from finetune_trainer.workspace import Workspace
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.stages.judging import BASELINE, JUDGED_AS, forget_other_judgements, misses_models
 from tests.builders import merge
 from tests.unit.trainer.test_bad_data import REQUEST
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import torch
 from transformers import TrainerControl, TrainerState
 
-from finetune_trainer.callbacks import DrawCurves, EvaluateMeanwhile
-from finetune_trainer.preemption import Preemption
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.runtime.preemption import Preemption
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.stages.callbacks import DrawCurves, EvaluateMeanwhile
 from finetune_trainer.tracking import Tracking
 
 

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from finetune_api.sources import Source
 from finetune_trainer.artifact import write_manifest
 from finetune_trainer.errors import BadSpec, CorruptArtifact, MissingInput
-from finetune_trainer.model import fetch_model
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.stages.model import fetch_model
 from finetune_trainer.storage import Access, open_storage
-from finetune_trainer.workspace import Workspace
 
 
 def _fetch(tmp_path: Path, digest: str | None = None):

@@ -12,19 +12,19 @@ from transformers import AutoTokenizer
 
 from finetune_api.sources import Source
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import load_tokenizer
-from finetune_trainer.model import _is_needed, fetch_model
-from finetune_trainer.serving.encoder_decoder import EncoderDecoder
-from finetune_trainer.serving.loading import load_model
-from finetune_trainer.serving.sampling import Sampling
+from finetune_trainer.models.loading import load_tokenizer
+from finetune_trainer.runtime.workspace import Workspace
+from finetune_trainer.serving.engines.encoder_decoder import EncoderDecoder
+from finetune_trainer.serving.engines.loading import load_model
+from finetune_trainer.serving.engines.sampling import Sampling
+from finetune_trainer.stages.model import _is_needed, fetch_model
 from finetune_trainer.storage import Access, open_storage
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.tasks.chat import chat_ids
-from finetune_trainer.tasks.encoder_decoder import load_encoder_decoder
-from finetune_trainer.tasks.language_modeling import load_causal
-from finetune_trainer.tasks.truncation import TRUNCATED, cut_texts
-from finetune_trainer.tasks.turn_end import turn_end
-from finetune_trainer.workspace import Workspace
+from finetune_trainer.tasks.chats.chat import chat_ids
+from finetune_trainer.tasks.chats.turn_end import turn_end
+from finetune_trainer.tasks.language.encoder_decoder import load_encoder_decoder
+from finetune_trainer.tasks.language.language_modeling import load_causal
+from finetune_trainer.tasks.text.truncation import TRUNCATED, cut_texts
 from tests.e2e.trainer.tiny_models import CHAT_TEMPLATE, CORPUS, make_decoder
 from tests.unit.trainer.odd_models import IM_END, PLAN, change_json, decoder, marian, request_of
 

@@ -9,8 +9,8 @@ import pytest
 from finetune_api.metrics import MetricSpec
 from finetune_trainer.config import Settings
 from finetune_trainer.errors import BadMetric, BadSpec, MissingInput, Unavailable
-from finetune_trainer.metric_code import keep_metrics
-from finetune_trainer.own_metrics import MOST_FIGURES, OwnMetrics
+from finetune_trainer.user_code.metric_code import keep_metrics
+from finetune_trainer.user_code.own_metrics import MOST_FIGURES, OwnMetrics
 
 SCRIPT = """\
 import datasets

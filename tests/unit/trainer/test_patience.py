@@ -5,7 +5,7 @@ import re
 import pytest
 
 from finetune_trainer.errors import NoAccess, Unavailable
-from finetune_trainer.patience import LONGEST_PAUSE_SECONDS, Patience
+from finetune_trainer.runtime.patience import LONGEST_PAUSE_SECONDS, Patience
 
 
 class Clock:

@@ -8,8 +8,8 @@ from finetune_api.handoff import RunRequest
 from finetune_trainer.data.problems import MissingColumnError, RowError
 from finetune_trainer.errors import BadData
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.tasks.policy import refuse_too_few
 from finetune_trainer.tasks.recipe import Recipe
+from finetune_trainer.tasks.rewarded.policy import refuse_too_few
 
 ANSWER = {"name": "right", "type": "ExactAnswer", "exactAnswer": {"column": "sum"}}
 JSON = {"name": "json", "type": "JSON"}

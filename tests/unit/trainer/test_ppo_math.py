@@ -6,7 +6,7 @@ from math import log
 import pytest
 import torch
 
-from finetune_trainer.tasks import ppo_math
+from finetune_trainer.tasks.rewarded import ppo_math
 
 BOTH = torch.tensor([[True, True, True], [True, True, False]])
 

@@ -9,10 +9,10 @@ from transformers import AutoTokenizer, PreTrainedConfig
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.tasks import recipe_for
-from finetune_trainer.tasks.language_modeling import load_causal
-from finetune_trainer.tasks.preference import load_reference
+from finetune_trainer.tasks.language.language_modeling import load_causal
+from finetune_trainer.tasks.preference.preference_recipe import load_reference
 from tests.e2e.trainer.tiny_models import make_decoder
 from tests.unit.trainer.odd_models import change_json
 

@@ -9,7 +9,7 @@ from finetune_api.handoff import RunRequest
 from finetune_trainer.data.problems import Problems, RowError
 from finetune_trainer.errors import BadData
 from finetune_trainer.tasks import Recipe, recipe_for
-from finetune_trainer.tasks.preference_rows import preference_row
+from finetune_trainer.tasks.preference.preference_rows import preference_row
 
 ASK, YES, NO = (
     {"role": "user", "content": "Is it open?"},

@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from finetune_api.handoff import Metrics, Progress, Stage
-from finetune_trainer.progress import ProgressBoard, duration, say_progress
+from finetune_trainer.runtime.progress import ProgressBoard, duration, say_progress
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from transformers import AutoTokenizer, PreTrainedConfig
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import load_rows
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.loading import Loaded
-from finetune_trainer.refusals import HeldRows
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.stages.refusals import HeldRows
 from finetune_trainer.tasks import recipe_for
 from tests.builders import merge
 from tests.e2e.trainer.tiny_models import make_decoder

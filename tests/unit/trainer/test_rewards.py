@@ -7,8 +7,8 @@ import pytest
 
 from finetune_api.rewards import RewardFunction
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.reward_functions import scorer
-from finetune_trainer.tasks.rewards import RewardPart, Rewards
+from finetune_trainer.tasks.rewarded.reward_functions import scorer
+from finetune_trainer.tasks.rewarded.rewards import RewardPart, Rewards
 
 
 def scores(texts: list[str], answers: list[dict[str, str]] | None = None, **function: Any) -> list[float]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune_trainer.tasks.text_metrics import text_metrics
+from finetune_trainer.tasks.language.text_metrics import text_metrics
 
 
 def test_figures_are_those_worked_out_by_hand():

@@ -19,11 +19,11 @@ from transformers import (
 
 from finetune_api.training import TrainingSpec
 from finetune_api.tuning import FreezeOptions, LoRAOptions, TuningSpec
-from finetune_trainer.adapters import attach
-from finetune_trainer.freezing import freeze
-from finetune_trainer.loading import Loaded
-from finetune_trainer.quantization import left_whole
-from finetune_trainer.text_part import copy_processor, other_parts
+from finetune_trainer.models.adapters import attach
+from finetune_trainer.models.freezing import freeze
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.models.quantization import left_whole
+from finetune_trainer.models.text_part import copy_processor, other_parts
 
 SMALL = {"vocab_size": 40, "hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 GEMMA = {**SMALL, "num_key_value_heads": 1, "head_dim": 4}

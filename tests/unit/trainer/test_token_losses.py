@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from finetune_trainer.device import Device
-from finetune_trainer.tasks import token_losses
-from finetune_trainer.tasks.batching import by_length
+from finetune_trainer.runtime.device import Device
+from finetune_trainer.tasks.language import token_losses
 from finetune_trainer.tasks.recipe import EvaluationPlan
+from finetune_trainer.tasks.text.batching import by_length
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 1000])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from finetune_api.tracking import TrackingSpec
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.runtime.progress import ProgressBoard
 from finetune_trainer.tracking import tracking
 from finetune_trainer.tracking.desk import Ending, RunIdentity
 from finetune_trainer.tracking.tracking import Tracked

@@ -9,8 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from finetune_api.handoff import Stage
-from finetune_trainer.metrics import FAMILIES, PREFIX, TrainerMetrics
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.runtime.metrics import FAMILIES, PREFIX, TrainerMetrics
+from finetune_trainer.runtime.progress import ProgressBoard
 
 GIB = 1 << 30
 
@@ -83,7 +83,7 @@ def test_gpu_is_told_as_far_as_it_can_be_read(
         utilization=utilization,
     )
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    monkeypatch.setattr("finetune_trainer.metrics.find_spec", lambda _: utilization)
+    monkeypatch.setattr("finetune_trainer.runtime.metrics.find_spec", lambda _: utilization)
     found = told(ProgressBoard("run"), tmp_path)
     assert {name for name in found if name.startswith("gpu")} == expected
     assert found["gpu_memory_used_bytes{0}"] == 60 * GIB

@@ -6,8 +6,8 @@ import pytest
 
 from finetune_api.handoff import Stage
 from finetune_trainer.data.account import truncation_warning
-from finetune_trainer.progress import WARNINGS, ProgressBoard
 from finetune_trainer.records import TokenCounts
+from finetune_trainer.runtime.progress import WARNINGS, ProgressBoard
 
 WISHED: dict[str, Any] = {"row_limit": 32, "row_limit_source": "spec.training.maxLength"}
 PLACED: dict[str, Any] = {"row_limit": 64, "row_limit_source": "the model's positions"}

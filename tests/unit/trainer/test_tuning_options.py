@@ -15,13 +15,13 @@ from transformers import (
 
 from finetune_api.training import TrainingSpec
 from finetune_api.tuning import FreezeOptions, LoRAOptions
-from finetune_trainer.adapters import attach
-from finetune_trainer.arguments import check_steps, training_arguments
-from finetune_trainer.batches import Batches
-from finetune_trainer.device import Device
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.freezing import freeze
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.adapters import attach
+from finetune_trainer.models.freezing import freeze
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.runtime.batches import Batches
+from finetune_trainer.runtime.device import Device
+from finetune_trainer.stages.arguments import check_steps, training_arguments
 
 SMALL = {"hidden_size": 8, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 10}
 T5 = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 2, "num_heads": 2, "vocab_size": 10}

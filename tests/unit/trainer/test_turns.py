@@ -5,7 +5,7 @@ import os
 import signal
 from pathlib import Path
 
-from finetune_trainer.turns import take_turn
+from finetune_trainer.runtime.turns import take_turn
 
 FORKS = multiprocessing.get_context("fork")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 import transformers
 
-from finetune_trainer.limits import published_length, usable_length
-from finetune_trainer.loading import Loaded
-from finetune_trainer.tasks.generation import complete
+from finetune_trainer.models.limits import published_length, usable_length
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.tasks.language.generation import complete
 
 SILENT = SimpleNamespace(model_max_length=int(1e30))
 SHAPE = {"vocab_size": 40, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}

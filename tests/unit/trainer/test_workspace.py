@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from finetune_trainer import checkpoints
-from finetune_trainer.batches import Batches
 from finetune_trainer.records import EvaluateRecord, Evaluation, PushRecord, Sample
-from finetune_trainer.workspace import Workspace
+from finetune_trainer.runtime import checkpoints
+from finetune_trainer.runtime.batches import Batches
+from finetune_trainer.runtime.workspace import Workspace
 
 
 def _checkpoint(folder: Path, step: int, complete: bool = True) -> Path:

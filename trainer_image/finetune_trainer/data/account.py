@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 from finetune_api.data_files import DataFiles
 from finetune_api.dataset import DatasetSpec
-from finetune_trainer.limits import Length
+from finetune_trainer.models.limits import Length
 from finetune_trainer.records import DataRecord, RowCounts, TokenCounts
 
 SHOWN_LABELS = 30

@@ -14,12 +14,12 @@ from aiohttp import web
 from finetune_trainer.artifact import run_of, verify
 from finetune_trainer.config import pretends_gpus
 from finetune_trainer.errors import Unavailable
-from finetune_trainer.serving.app import build_app
-from finetune_trainer.serving.state import ServerState
-from finetune_trainer.serving.workers import Workers
+from finetune_trainer.serving.api.app import build_app
+from finetune_trainer.serving.api.state import ServerState
+from finetune_trainer.serving.engines.workers import Workers
 
 if TYPE_CHECKING:
-    from finetune_trainer.serving.loading import ServedModel
+    from finetune_trainer.serving.engines.loading import ServedModel
 
 log = logging.getLogger(__name__)
 
@@ -112,13 +112,13 @@ def _checked_model(state: ServerState, options: ServeOptions) -> "ServedModel":
     state.not_ready = f"checking the files in {options.model}"
     verify(options.model, options.digest)
     state.not_ready = f"loading the model in {options.model}"
-    from finetune_trainer.serving.loading import load_model  # imports torch, for which the routes do not wait
+    from finetune_trainer.serving.engines.loading import load_model  # imports torch, for which the routes do not wait
 
     return load_model(options.model)
 
 
 def _check_gpu(options: ServeOptions) -> None:
-    from finetune_trainer.device import has_gpu  # imports torch, for which the routes do not wait
+    from finetune_trainer.runtime.device import has_gpu  # imports torch, for which the routes do not wait
 
     if not has_gpu("spec.serving", options.gpus, options.gpu_resource_name, pretended=pretends_gpus()):
         log.warning("computing on the CPU: the GPUs of this cluster are pretended")

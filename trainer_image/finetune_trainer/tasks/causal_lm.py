@@ -4,13 +4,13 @@ from typing import Any
 
 from finetune_api.tasks.causal_lm import CausalLMOptions, Overflow
 from finetune_trainer.data.problems import RowError, show
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import Loaded
 from finetune_trainer.records import Labels, Sample
-from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
-from finetune_trainer.tasks.prompts import prompt_ids, text_ids
+from finetune_trainer.tasks.chats.prompts import prompt_ids, text_ids
+from finetune_trainer.tasks.language.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
-from finetune_trainer.tasks.text_column import required_text
+from finetune_trainer.tasks.text.text_column import required_text
 
 
 class CausalLM(LanguageRecipe):

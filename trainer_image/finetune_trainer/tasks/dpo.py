@@ -4,8 +4,8 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.dpo import DPOLossType, DPOOptions
-from finetune_trainer.loading import Loaded
-from finetune_trainer.tasks.preference import REFERENCE, PairRecipe, ReferenceLogps, second_model
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.tasks.preference.preference_recipe import REFERENCE, PairRecipe, ReferenceLogps, second_model
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row, TrainerParts
 
 
@@ -21,7 +21,7 @@ class DPO(PairRecipe):
         """Return TRL's DPOTrainer over rows that are encoded already."""
         from trl import DPOConfig
 
-        from finetune_trainer.tasks import preference_trainers
+        from finetune_trainer.tasks.preference import preference_trainers
 
         options, model = self._options, preference_trainers.still_model(parts.loaded.model)
         also = {"sft": options.rpo_alpha} if options.rpo_alpha else {}
@@ -50,7 +50,7 @@ class DPO(PairRecipe):
 
     def measure(self, loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> dict[str, float]:
         """Return loss, preferences by likelihood alone, and TRL's implicit rewards against the reference."""
-        from finetune_trainer.tasks import preference_metrics
+        from finetune_trainer.tasks.preference import preference_metrics
 
         beta, sequences = self._options.beta, preference_metrics.sequences_of(encoded, "chosen_ids", "rejected_ids")
         reference = preference_metrics.PairLogps(*self._reference.of(loaded, sequences, plan).chunk(2))
@@ -70,7 +70,7 @@ class DPO(PairRecipe):
 
     def _loss(self, ratios: Any, chosen_nll: float) -> dict[str, float]:
         """Return the loss where it is the paper's; the others are TRL's own, over training batches only."""
-        from finetune_trainer.tasks.preference_metrics import dpo_loss
+        from finetune_trainer.tasks.preference.preference_metrics import dpo_loss
 
         if self._options.loss_type is not DPOLossType.SIGMOID:
             return {}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from finetune_api.tasks.grpo import GRPOLossType, GRPOOptions
-from finetune_trainer.tasks.group_sampling import GroupRecipe
 from finetune_trainer.tasks.recipe import TrainerParts
+from finetune_trainer.tasks.rewarded.group_sampling import GroupRecipe
 
 LOSS_TYPES = {
     GRPOLossType.GRPO: "grpo",

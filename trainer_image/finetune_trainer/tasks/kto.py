@@ -5,10 +5,10 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.kto import KTOOptions
 from finetune_trainer.errors import BadData, BadSpec
-from finetune_trainer.loading import Loaded
+from finetune_trainer.models.loading import Loaded
 from finetune_trainer.records import Labels
-from finetune_trainer.tasks.judged_rows import judged_row
-from finetune_trainer.tasks.preference import PreferenceRecipe, ReferenceLogps, second_model
+from finetune_trainer.tasks.preference.judged_rows import judged_row
+from finetune_trainer.tasks.preference.preference_recipe import PreferenceRecipe, ReferenceLogps, second_model
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row, TrainerParts
 
 
@@ -35,7 +35,7 @@ class KTO(PreferenceRecipe):
         """
         from trl import KTOConfig
 
-        from finetune_trainer.tasks import preference_trainers
+        from finetune_trainer.tasks.preference import preference_trainers
 
         batch_size = parts.arguments["per_device_train_batch_size"]
         if batch_size < 2:
@@ -72,7 +72,7 @@ class KTO(PreferenceRecipe):
 
     def measure(self, loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> dict[str, float]:
         """Return loss, what is likelier by itself, and TRL's implicit rewards against the base model."""
-        from finetune_trainer.tasks import preference_metrics
+        from finetune_trainer.tasks.preference import preference_metrics
 
         sequences = preference_metrics.judged_sequences(encoded)
         logps = preference_metrics.answer_logps(loaded, sequences, plan)

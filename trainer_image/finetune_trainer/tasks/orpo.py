@@ -4,8 +4,8 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.orpo import ORPOOptions
-from finetune_trainer.loading import Loaded
-from finetune_trainer.tasks.preference import PairRecipe
+from finetune_trainer.models.loading import Loaded
+from finetune_trainer.tasks.preference.preference_recipe import PairRecipe
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row, TrainerParts
 
 
@@ -20,7 +20,7 @@ class ORPO(PairRecipe):
         """Return TRL's ORPOTrainer over rows that are encoded already."""
         from trl.experimental.orpo import ORPOConfig
 
-        from finetune_trainer.tasks import preference_trainers
+        from finetune_trainer.tasks.preference import preference_trainers
 
         tokenizer = parts.loaded.tokenizer
         return preference_trainers.EncodedORPOTrainer(
@@ -34,7 +34,7 @@ class ORPO(PairRecipe):
 
     def measure(self, loaded: Loaded, encoded: list[Row], plan: EvaluationPlan) -> dict[str, float]:
         """Return loss, its two parts, and preferences by likelihood."""
-        from finetune_trainer.tasks import preference_metrics
+        from finetune_trainer.tasks.preference import preference_metrics
 
         sequences = preference_metrics.sequences_of(encoded, "chosen_ids", "rejected_ids")
         logps = preference_metrics.PairLogps(*preference_metrics.answer_logps(loaded, sequences, plan).chunk(2))

@@ -4,9 +4,9 @@ from typing import Any
 
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.ppo import PPOOptions
-from finetune_trainer.loading import Loaded
-from finetune_trainer.tasks.policy import PolicyRecipe, refuse_too_few
+from finetune_trainer.models.loading import Loaded
 from finetune_trainer.tasks.recipe import TrainerParts
+from finetune_trainer.tasks.rewarded.policy import PolicyRecipe, refuse_too_few
 
 
 class PPO(PolicyRecipe):
@@ -21,10 +21,10 @@ class PPO(PolicyRecipe):
         from transformers import TrainingArguments
         from trl.trainer.utils import disable_dropout_in_model
 
-        from finetune_trainer.tasks.ppo_rollouts import RolloutPrompts, Sampler
-        from finetune_trainer.tasks.ppo_trainer import PPOTrainer, collate
-        from finetune_trainer.tasks.rollout_callbacks import OrderByEpoch, SaveBetweenRollouts
-        from finetune_trainer.tasks.value_head import KeepValueHead, add_value_head
+        from finetune_trainer.tasks.rewarded.ppo_rollouts import RolloutPrompts, Sampler
+        from finetune_trainer.tasks.rewarded.ppo_trainer import PPOTrainer, collate
+        from finetune_trainer.tasks.rewarded.rollout_callbacks import OrderByEpoch, SaveBetweenRollouts
+        from finetune_trainer.tasks.rewarded.value_head import KeepValueHead, add_value_head
 
         options, model = self._options, parts.loaded.model
         batch_size = parts.arguments["per_device_train_batch_size"]

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.problems import Problems
 from finetune_trainer.data.template import Template
-from finetune_trainer.device import Device
-from finetune_trainer.limits import Side
-from finetune_trainer.loading import Loaded, LoadPlan
-from finetune_trainer.own_metrics import NO_METRICS, OwnMetrics
+from finetune_trainer.models.limits import Side
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels
+from finetune_trainer.runtime.device import Device
+from finetune_trainer.user_code.own_metrics import NO_METRICS, OwnMetrics
 
 Row = dict[str, Any]
 

@@ -7,14 +7,14 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.reward import RewardOptions
 from finetune_trainer.data.problems import Problems, RowError, show
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
-from finetune_trainer.tasks.preference_rows import preference_row
-from finetune_trainer.tasks.prompts import last_words, turns_of, whole
+from finetune_trainer.tasks.chats.prompts import last_words, turns_of, whole
+from finetune_trainer.tasks.preference.preference_rows import preference_row
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.reward_scoring import all_rewards, load_reward_model, reward_ids
-from finetune_trainer.tasks.shortening import shortened
+from finetune_trainer.tasks.rewarded.reward_scoring import all_rewards, load_reward_model, reward_ids
+from finetune_trainer.tasks.text.shortening import shortened
 
 SAMPLES = 3
 UNTRAINED_HEAD = "The base model has no reward head: its figures are those of a head with random weights."

@@ -7,10 +7,10 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.seq2seq import Seq2SeqOptions
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.records import Evaluation, Labels, Sample
-from finetune_trainer.tasks.encoder_decoder import (
+from finetune_trainer.tasks.language.encoder_decoder import (
     SourceTargetCollator,
     load_encoder_decoder,
     mean_token_loss,
@@ -18,8 +18,8 @@ from finetune_trainer.tasks.encoder_decoder import (
     write,
 )
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.shortening import shortened
-from finetune_trainer.tasks.text_column import required_text
+from finetune_trainer.tasks.text.shortening import shortened
+from finetune_trainer.tasks.text.text_column import required_text
 
 SAMPLES = 5
 FIELD = "spec.seq2Seq"
@@ -94,7 +94,7 @@ class Seq2Seq(Recipe):
 
     def evaluate(self, loaded: Loaded, rows: Sequence[Row], plan: EvaluationPlan) -> Evaluation:
         """Return the loss of the targets, and how close to them the texts come that the model writes by itself."""
-        from finetune_trainer.tasks.text_metrics import text_metrics
+        from finetune_trainer.tasks.language.text_metrics import text_metrics
 
         plan.device.place(loaded.model)
         encoded = self.encode(list(rows), loaded, plan.max_length)

@@ -7,17 +7,17 @@ from typing import Any
 from finetune_api.handoff import RunRequest
 from finetune_api.tasks.sequence_classification import ProblemType, SequenceClassificationOptions
 from finetune_trainer.data.problems import Problems, RowError, show
-from finetune_trainer.heads import load_classifier
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import Loaded, LoadPlan, load_model, load_tokenizer
+from finetune_trainer.models.heads import load_classifier
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import Loaded, LoadPlan, load_model, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
-from finetune_trainer.tasks.batching import by_length, pad_right
-from finetune_trainer.tasks.classification_target import Target, text_of
-from finetune_trainer.tasks.multi_label import MultiLabel
+from finetune_trainer.tasks.classification.classification_target import Target, text_of
+from finetune_trainer.tasks.classification.multi_label import MultiLabel
+from finetune_trainer.tasks.classification.regression import Regression
+from finetune_trainer.tasks.classification.single_label import SingleLabel
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.regression import Regression
-from finetune_trainer.tasks.single_label import SingleLabel
-from finetune_trainer.tasks.truncation import NOT_FOR_MODEL, cut_texts
+from finetune_trainer.tasks.text.batching import by_length, pad_right
+from finetune_trainer.tasks.text.truncation import NOT_FOR_MODEL, cut_texts
 
 SAMPLES = 5
 UNTRAINED_HEAD = (

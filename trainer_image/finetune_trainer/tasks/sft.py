@@ -11,22 +11,22 @@ from finetune_trainer.data.columns import NamedRow
 from finetune_trainer.data.problems import Problems
 from finetune_trainer.data.structured import parsed
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.records import Labels, Sample
-from finetune_trainer.tasks.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
-from finetune_trainer.tasks.assistant_turns import assistant_tokens
-from finetune_trainer.tasks.chat import chat_ids, checked_messages, checked_turns, last_reply, without_last_reply
-from finetune_trainer.tasks.language_modeling import load_causal
-from finetune_trainer.tasks.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
-from finetune_trainer.tasks.preference_rows import check_answer
-from finetune_trainer.tasks.prompt_column import prompt_of, prompt_turns
-from finetune_trainer.tasks.prompts import last_words, prompt_and_completion_ids, prompt_ids, prompt_like
+from finetune_trainer.tasks.chats.assistant_turns import FIELD as ASSISTANT_ONLY_FIELD
+from finetune_trainer.tasks.chats.assistant_turns import assistant_tokens
+from finetune_trainer.tasks.chats.chat import chat_ids, checked_messages, checked_turns, last_reply, without_last_reply
+from finetune_trainer.tasks.chats.prompt_column import prompt_of, prompt_turns
+from finetune_trainer.tasks.chats.prompts import last_words, prompt_and_completion_ids, prompt_ids, prompt_like
+from finetune_trainer.tasks.chats.tools import checked_tools, with_own_arguments
+from finetune_trainer.tasks.chats.turn_weights import FLAGS, taught_turns
+from finetune_trainer.tasks.language.language_modeling import load_causal
+from finetune_trainer.tasks.language.language_recipe import SAMPLES, LanguageRecipe, cut_off, teaches
+from finetune_trainer.tasks.language.token_losses import IGNORED
+from finetune_trainer.tasks.preference.preference_rows import check_answer
 from finetune_trainer.tasks.recipe import EvaluationPlan, Row
-from finetune_trainer.tasks.text_column import required_text
-from finetune_trainer.tasks.token_losses import IGNORED
-from finetune_trainer.tasks.tools import checked_tools, with_own_arguments
-from finetune_trainer.tasks.turn_weights import FLAGS, taught_turns
+from finetune_trainer.tasks.text.text_column import required_text
 
 
 class SFT(LanguageRecipe):

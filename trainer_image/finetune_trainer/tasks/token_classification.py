@@ -11,17 +11,17 @@ from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.data.structured import list_in
 from finetune_trainer.data.template import FIELD as TEMPLATE_FIELD
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.heads import load_classifier
-from finetune_trainer.limits import usable_length
-from finetune_trainer.loading import FIELD as MODEL_FIELD
-from finetune_trainer.loading import Loaded, LoadPlan, load_tokenizer
+from finetune_trainer.models.heads import load_classifier
+from finetune_trainer.models.limits import usable_length
+from finetune_trainer.models.loading import FIELD as MODEL_FIELD
+from finetune_trainer.models.loading import Loaded, LoadPlan, load_tokenizer
 from finetune_trainer.records import Evaluation, Labels, Sample
-from finetune_trainer.tasks.batching import by_length, pad_right
-from finetune_trainer.tasks.classification_target import value_of
-from finetune_trainer.tasks.iob2 import BEGIN, INSIDE, OUTSIDE, check_tags, spans, tags_of, type_of
+from finetune_trainer.tasks.classification.classification_target import value_of
 from finetune_trainer.tasks.recipe import EvaluationPlan, Recipe, Row, TrainerParts
-from finetune_trainer.tasks.subwords import first_subwords
-from finetune_trainer.tasks.truncation import NOT_FOR_MODEL, dropped_tokens
+from finetune_trainer.tasks.tagging.iob2 import BEGIN, INSIDE, OUTSIDE, check_tags, spans, tags_of, type_of
+from finetune_trainer.tasks.tagging.subwords import first_subwords
+from finetune_trainer.tasks.text.batching import by_length, pad_right
+from finetune_trainer.tasks.text.truncation import NOT_FOR_MODEL, dropped_tokens
 
 TYPES_FIELD = "spec.tokenClassification.entityTypes"
 IGNORED = -100
@@ -117,7 +117,7 @@ class TokenClassification(Recipe):
 
         A word's tag is that of its first sub-word; words beyond the cut are taken to be outside of all entities.
         """
-        from finetune_trainer.tasks.entity_metrics import entity_figures
+        from finetune_trainer.tasks.tagging.entity_metrics import entity_figures
 
         loss, predictions = _predictions(loaded, rows, plan)
         truth = [row["tags"] for row in rows]

@@ -8,11 +8,11 @@ from finetune_api.handoff import RunRequest
 from finetune_api.tracking import SECRET_KEYS, Tracker, TrackingSpec
 from finetune_trainer.config import Settings, prepare_tracker
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.runtime.workspace import Workspace
 from finetune_trainer.storage.access import Credentials
 from finetune_trainer.tracking.desk import Desk, Ending, RunIdentity
 from finetune_trainer.tracking.tracking import Tracked, Tracking
-from finetune_trainer.workspace import Workspace
 
 PACKAGES = {
     Tracker.MLFLOW: ("mlflow", "mlflow-skinny"),

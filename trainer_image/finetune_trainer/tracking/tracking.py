@@ -10,9 +10,9 @@ from typing import Any
 
 from finetune_api.tracking import TrackedRun, TrackingSpec
 from finetune_trainer.log import say
-from finetune_trainer.progress import ProgressBoard
+from finetune_trainer.runtime.progress import ProgressBoard
+from finetune_trainer.runtime.workspace import write_atomically
 from finetune_trainer.tracking.desk import Desk, Ending, RunIdentity
-from finetune_trainer.workspace import write_atomically
 
 HELD_EVENTS = 10_000
 TRIES = 3

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from trl import GRPOTrainer, RLOOTrainer
 
-from finetune_trainer.tasks.ppo_rollouts import Sampler
+from finetune_trainer.tasks.rewarded.ppo_rollouts import Sampler
 from tests.e2e.trainer.plain_loop import LEARNING_RATE, STEPS
 
 PROMPTS = [f"a {word} film" for word in ("warm", "funny", "dull", "noisy")]

@@ -7,7 +7,7 @@ import pytest
 
 from finetune_api.handoff import RunRequest
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.loading import Loaded, LoadPlan
+from finetune_trainer.models.loading import Loaded, LoadPlan
 from finetune_trainer.tasks import recipe_for
 from tests.e2e.trainer.trainer_process import Site
 

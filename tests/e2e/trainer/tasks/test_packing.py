@@ -9,7 +9,7 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, OPTConfig, OPTForCausalLM
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.packing import PackedBatches, check_isolation, pack
+from finetune_trainer.tasks.language.packing import PackedBatches, check_isolation, pack
 from tests.e2e.trainer.tiny_models import CORPUS
 from tests.e2e.trainer.trainer_process import Site
 

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from finetune_trainer.errors import BadSpec
-from finetune_trainer.tasks.reward_scoring import RewardModel
+from finetune_trainer.tasks.rewarded.reward_scoring import RewardModel
 from tests.e2e.trainer.plain_loop import (
     GENTLE_LEARNING_RATE,
     LEARNING_RATE,

@@ -8,9 +8,9 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finetune_api.handoff import RunRequest
-from finetune_trainer.device import Device
 from finetune_trainer.errors import BadData
-from finetune_trainer.loading import LoadPlan
+from finetune_trainer.models.loading import LoadPlan
+from finetune_trainer.runtime.device import Device
 from finetune_trainer.tasks import recipe_for
 from finetune_trainer.tasks.recipe import EvaluationPlan
 from tests.e2e.trainer.plain_loop import (

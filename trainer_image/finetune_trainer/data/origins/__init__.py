@@ -1,0 +1,1 @@
+"""What the URIs of a block of the spec stand for: files, patterns, splits of the Hub."""

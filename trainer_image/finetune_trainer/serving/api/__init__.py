@@ -1,0 +1,1 @@
+"""The routes: what clients send, what they are answered, and what is counted."""

@@ -1,0 +1,1 @@
+"""Models in memory that answer: labels, entities, scores, text."""

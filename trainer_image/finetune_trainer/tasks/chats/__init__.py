@@ -1,0 +1,1 @@
+"""Chats and instructions in the words of a model."""

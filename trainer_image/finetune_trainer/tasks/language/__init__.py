@@ -1,0 +1,1 @@
+"""Models that write: how they are loaded, taught token by token, packed, and judged."""

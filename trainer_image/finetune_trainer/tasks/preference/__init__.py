@@ -1,0 +1,1 @@
+"""Learning from judged answers: rows, losses, TRL's trainers."""

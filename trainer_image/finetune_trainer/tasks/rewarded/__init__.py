@@ -1,0 +1,1 @@
+"""Learning from rewards for a model's own completions: rewards, rollouts, policies."""

@@ -1,0 +1,1 @@
+"""Entities in texts: tags, words and their sub-words, figures."""

@@ -1,15 +1,13 @@
 """What a model answers to a few held-out rows, and how far two models' answers lie apart."""
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from finetune_trainer.models.limits import usable_length
 from finetune_trainer.models.loading import Loaded
 from finetune_trainer.records import LogitDifference
 from finetune_trainer.runtime.device import Device
-from finetune_trainer.tasks import Recipe
-from finetune_trainer.tasks.recipe import Row
 
 ROWS = 8
 TOKENS = 256
@@ -17,16 +15,19 @@ POSITIONS = 64
 """Of a longer row, the logits of the last tokens count: vocabularies are large."""
 
 Question = dict[str, list[int]]
+Row = dict[str, Any]
 
 
-def questions(recipe: Recipe, rows: Sequence[Row], loaded: Loaded, max_length: int) -> list[Question]:
+def questions(
+    encode: Callable[[Sequence[Row], Loaded, int], list[Row]], rows: Sequence[Row], loaded: Loaded, max_length: int
+) -> list[Question]:
     """Return the first rows as inputs of the model's forward pass, one for each row.
 
     Tasks whose encoded rows are no inputs of the model itself (pairs, prompts) ask by the words of the row.
     """
     length = usable_length(loaded.model, loaded.tokenizer, min(TOKENS, max_length)).tokens
     asked = list(rows[:ROWS])
-    encoded = recipe.encode(asked, loaded, max_length)
+    encoded = encode(asked, loaded, max_length)
     if not encoded or "input_ids" not in encoded[0]:
         texts = [" ".join(_words(row)) for row in asked]
         encoded = [dict(loaded.tokenizer(text, truncation=True, max_length=length)) for text in texts]

@@ -1,5 +1,6 @@
 """Adapters become a part of the model, in full precision, and the merged model has to answer as the adapters did."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ from finetune_trainer.models import adapters
 from finetune_trainer.models.answers import Question, answers, difference
 from finetune_trainer.models.loading import LoadPlan
 from finetune_trainer.models.quantization import dequantized
-from finetune_trainer.records import Labels, LogitDifference, MergeRecord
+from finetune_trainer.records import LogitDifference, MergeRecord
 from finetune_trainer.runtime.device import Device
-from finetune_trainer.tasks import Recipe
 
 FLOAT32_TOLERANCE = 1e-3
 HALF_TOLERANCE = 5e-2
@@ -28,13 +28,15 @@ TOLERANCE_FIELD = "spec.output.mergeTolerance"
 
 @dataclass(frozen=True)
 class Merge:
-    """One merge: `base` is the folder of the untouched model, `plan` how it was loaded to learn, `dtype` its format."""
+    """One merge: `base` is the folder of the untouched model, `plan` how it was loaded to learn, `dtype` its format.
+
+    `load` makes a model of the run's task from a folder.
+    """
 
     request: RunRequest
-    recipe: Recipe
+    load: Callable[[Path, LoadPlan], Any]
     device: Device
     base: Path
-    labels: Labels
     plan: LoadPlan
     dtype: str
 
@@ -97,13 +99,13 @@ class Merge:
     def _load_base(self, base: MergeBase) -> Any:
         """Load what the adapters are put onto, in float32 on the CPU."""
         if base is MergeBase.DEQUANTIZED:
-            return dequantized(self.recipe.load(self.base, self.plan, self.labels).model)
-        return self.recipe.load(self.base, LoadPlan("float32", self.plan.seed), self.labels).model
+            return dequantized(self.load(self.base, self.plan))
+        return self.load(self.base, LoadPlan("float32", self.plan.seed))
 
     def _published_answers(self, folder: Path, asked: list[Question]) -> list[Any]:
         on_gpu = self.device.name == "cuda" and self.device.bfloat16
         plan = LoadPlan("bfloat16" if on_gpu else "float32", self.plan.seed)
-        return answers(self.recipe.load(folder, plan, self.labels).model, asked, self.device)
+        return answers(self.load(folder, plan), asked, self.device)
 
     def _other_base(self, adapter: Path, asked: list[Question], found: list[Any]) -> LogitDifference:
         """Return how far a merge into the other base lies from this one."""

@@ -13,7 +13,8 @@ from finetune_api.dataset import DatasetSpec
 from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.data.columns import ColumnNames
 from finetune_trainer.data.filters import RowFilter
-from finetune_trainer.data.formats.reading import RawRow, read_rows, unit_of
+from finetune_trainer.data.formats.raw import RawRow
+from finetune_trainer.data.formats.reading import read_rows, unit_of
 from finetune_trainer.data.label_balance import balance_warnings, label_counts
 from finetune_trainer.data.origins.files import DataFile, GetAccess, fetch_files, field_of
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show

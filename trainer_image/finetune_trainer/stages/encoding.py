@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 import shutil
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -13,11 +12,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from finetune_trainer import tasks
+from finetune_trainer import models, tasks
 from finetune_trainer.data.rows import StoredRows
 from finetune_trainer.errors import BadData
 from finetune_trainer.log import say
-from finetune_trainer.models import limits, loading
 from finetune_trainer.models.limits import Length, usable_length
 from finetune_trainer.models.loading import Loaded
 from finetune_trainer.records import TokenCounts
@@ -218,12 +216,16 @@ def _digest(recipe: Recipe, rows: StoredRows, loaded: Loaded, max_length: int) -
         "libraries": {name: version(name) for name in LIBRARIES},
     }
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
-    modules = [Path(str(module.__file__)) for module in (sys.modules[__name__], limits, loading)]
-    code = [*modules, *sorted(Path(tasks.__file__).parent.glob("*.py"))]
     with tempfile.TemporaryDirectory() as folder:
         loaded.tokenizer.save_pretrained(folder)
-        for path in (*code, *sorted(Path(folder).rglob("*")), rows.path):
+        for path in (*code_that_encodes(), *sorted(Path(folder).rglob("*")), rows.path):
             if path.is_file():
                 with path.open("rb") as stream:
                     digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:32]
+
+
+def code_that_encodes() -> list[Path]:
+    """Return the files whose change makes encoded rows stale: this one, and all of the tasks and models."""
+    trees = [Path(str(package.__file__)).parent for package in (models, tasks)]
+    return [Path(__file__), *(path for tree in trees for path in sorted(tree.rglob("*.py")))]

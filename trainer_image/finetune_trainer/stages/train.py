@@ -4,6 +4,7 @@ import math
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
@@ -200,12 +201,16 @@ class Training:
     def _merge(self, tuned: Any, loaded: Loaded, plan: LoadPlan, data: DataRecord, model: ModelRecord) -> MergeRecord:
         """Merge the adapters into the base model in full precision; what learnt is dropped before, to free memory."""
         rows = load_rows(self.workspace.path(data.evaluation_file))
-        asked = questions(self.recipe, rows, loaded, self.request.training.max_length)
+        asked = questions(self.recipe.encode, rows, loaded, self.request.training.max_length)
         learnt = answers(tuned, asked, self.device)
         adapters.save(tuned, self.workspace.adapter)
         tuning.release(tuned)
         base = self.workspace.path(model.folder)
-        merge = Merge(self.request, self.recipe, self.device, base, data.labels, plan, model.weight_dtype)
+
+        def load(folder: Path, plan: LoadPlan) -> Any:
+            return self.recipe.load(folder, plan, data.labels).model
+
+        merge = Merge(self.request, load, self.device, base, plan, model.weight_dtype)
         return merge.run(self.workspace.adapter, asked, learnt, self.workspace.tuned)
 
 

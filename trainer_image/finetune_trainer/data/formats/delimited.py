@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from finetune_api.data_files import Quoting
 from finetune_trainer.data.formats.dialect import EXCELS_LINE, NAMES, Dialect, in_yaml, likelier_delimiter
-from finetune_trainer.data.formats.reading import RawRow, Reader
+from finetune_trainer.data.formats.raw import RawRow, Reader
 from finetune_trainer.data.formats.text import decoded_lines
 from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.errors import BadData

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from finetune_trainer.data.formats.encodings import advice, wrong_byte
-from finetune_trainer.data.formats.reading import RawRow
+from finetune_trainer.data.formats.raw import RawRow
 from finetune_trainer.data.problems import Problems, RowError, show
 from finetune_trainer.errors import BadData
 from finetune_trainer.log import say

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from finetune_trainer.data.formats.encodings import advice, wrong_byte
-from finetune_trainer.data.formats.reading import RawRow
+from finetune_trainer.data.formats.raw import RawRow
 from finetune_trainer.data.formats.text import raw_lines
 from finetune_trainer.data.problems import Problems, RowError, show
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from finetune_trainer.data.class_names import class_namers
-from finetune_trainer.data.formats.reading import RawRow
+from finetune_trainer.data.formats.raw import RawRow
 from finetune_trainer.data.problems import Problems
 
 BATCH_ROWS = 1000

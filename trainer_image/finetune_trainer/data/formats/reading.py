@@ -6,26 +6,30 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from finetune_api.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFiles, DataFormat
+from finetune_trainer.data.formats.delimited import reader
+from finetune_trainer.data.formats.dialect import dialect_of
 from finetune_trainer.data.formats.encodings import HEAD_BYTES, something_else
+from finetune_trainer.data.formats.json_array import read_json
+from finetune_trainer.data.formats.json_lines import read_jsonl
+from finetune_trainer.data.formats.parquet import read_parquet
+from finetune_trainer.data.formats.raw import RawRow, Reader
+from finetune_trainer.data.formats.text import read_document, read_text
 from finetune_trainer.data.problems import Problems
 
+READERS: dict[DataFormat, Callable[[DataFiles], Reader]] = {
+    DataFormat.CSV: lambda files: reader(dialect_of(files, DataFormat.CSV)),
+    DataFormat.TSV: lambda files: reader(dialect_of(files, DataFormat.TSV)),
+    DataFormat.JSON: lambda _: read_json,
+    DataFormat.JSONL: lambda _: read_jsonl,
+    DataFormat.PARQUET: lambda _: read_parquet,
+    DataFormat.TEXT: lambda _: read_text,
+    DataFormat.DOCUMENT: lambda _: read_document,
+}
 UNPACKING_ERRORS = (EOFError, lzma.LZMAError, zlib.error, gzip.BadGzipFile)
-
-
-@dataclass(frozen=True)
-class RawRow:
-    """A row as the file has it: values by column name. `number` is its line, or how many rows come up to it."""
-
-    number: int
-    values: dict[str, Any]
-
-
-Reader = Callable[[BinaryIO, Problems], Iterator[RawRow]]
 
 
 def read_rows(
@@ -45,7 +49,7 @@ def read_rows(
         if data_format is not DataFormat.PARQUET:
             _check_beginning(path, packed, data_format, problems)
         with _opened(path, packed) as stream:
-            yield from _reader_of(data_format, files)(stream, problems)
+            yield from READERS[data_format](files)(stream, problems)
     except UNPACKING_ERRORS as error:
         raise problems.fail(_unpacking_words(packed, error)) from error
     except OSError as error:
@@ -78,36 +82,6 @@ def _check_beginning(path: Path, packed: str | None, data_format: DataFormat, pr
         other = something_else(stream.read(HEAD_BYTES), data_format)
     if other:
         raise problems.fail(other)
-
-
-def _reader_of(data_format: DataFormat, files: DataFiles) -> Reader:
-    """Return what reads a format; its libraries are imported only then."""
-    match data_format:
-        case DataFormat.CSV | DataFormat.TSV:
-            from finetune_trainer.data.formats.delimited import reader
-            from finetune_trainer.data.formats.dialect import dialect_of
-
-            return reader(dialect_of(files, data_format))
-        case DataFormat.JSON:
-            from finetune_trainer.data.formats.json_array import read_json
-
-            return read_json
-        case DataFormat.JSONL:
-            from finetune_trainer.data.formats.json_lines import read_jsonl
-
-            return read_jsonl
-        case DataFormat.PARQUET:
-            from finetune_trainer.data.formats.parquet import read_parquet
-
-            return read_parquet
-        case DataFormat.TEXT:
-            from finetune_trainer.data.formats.text import read_text
-
-            return read_text
-        case DataFormat.DOCUMENT:
-            from finetune_trainer.data.formats.text import read_document
-
-            return read_document
 
 
 def _opened(path: Path, packed: str | None) -> BinaryIO:

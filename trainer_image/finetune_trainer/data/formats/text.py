@@ -6,7 +6,7 @@ from itertools import chain
 from typing import BinaryIO
 
 from finetune_trainer.data.formats.encodings import advice, wrong_byte
-from finetune_trainer.data.formats.reading import RawRow
+from finetune_trainer.data.formats.raw import RawRow
 from finetune_trainer.data.problems import Problems
 
 BYTE_ORDER_MARK = "\ufeff"

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from transformers import BertConfig, BertForSequenceClassification
 
-from finetune_api.tuning import FreezeOptions
+from finetune_api.spec.tuning import FreezeOptions
 from finetune_trainer.models.freezing import freeze
 from finetune_trainer.models.loading import Loaded
 

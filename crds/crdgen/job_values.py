@@ -11,7 +11,7 @@ from typing import Any
 from crdgen.structural import Schema
 from finetune_api import KIND
 from finetune_api.schema import DNS_SUBDOMAIN
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 """What every release of Helm 3 and every editor knows."""

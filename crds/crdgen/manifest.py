@@ -7,7 +7,7 @@ import yaml
 from crdgen.structural import Schema, structural_schema
 from finetune_api import CATEGORIES, GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
 from finetune_api.schema import Rule
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 from finetune_api.status import FineTuneJobStatus
 
 HEADER = "# Generated from crds/finetune_api by `python -m crdgen`. Do not edit.\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from crdgen.structural import Schema, structural_schema
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 
 _ONLY = re.compile(
     r"^self\.(?P<by>\w+) (?:== '(?P<one>\w+)'|in \[(?P<many>[^\]]+)\]) \|\| !has\(self\.(?P<field>\w+)\)$"

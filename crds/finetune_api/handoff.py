@@ -11,10 +11,10 @@ from typing import Annotated
 from pydantic import Field
 
 from finetune_api.failures import FailureClass
-from finetune_api.inputs import TrainingInputs
-from finetune_api.output import OutputSpec
 from finetune_api.schema import Quantity, Tolerant
-from finetune_api.tracking import TrackedRun, TrackingSpec
+from finetune_api.spec.inputs import TrainingInputs
+from finetune_api.spec.output import OutputSpec
+from finetune_api.spec.tracking import TrackedRun, TrackingSpec
 
 HANDOFF_VERSION = 1
 

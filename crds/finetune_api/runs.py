@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune_api import SHORT_NAME
-from finetune_api.inputs import TrainingInputs
 from finetune_api.schema import CANONICAL
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.inputs import TrainingInputs
+from finetune_api.spec.job import FineTuneJobSpec
 
 RUN_ID_LENGTH = 8
 FORMER_RATE = 5e-5

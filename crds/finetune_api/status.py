@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import Field
 
 from finetune_api.keys import ConditionType, Phase
+from finetune_api.parts.secrets import SecretRef
 from finetune_api.schema import ApiModel, Timestamp
-from finetune_api.secrets import SecretRef
-from finetune_api.tracking import TrackedRun
+from finetune_api.spec.tracking import TrackedRun
 
 HISTORY_LIMIT = 100
 """Entries have about 300 bytes; the API server takes 1.5 MB for an object."""

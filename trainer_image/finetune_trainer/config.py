@@ -13,8 +13,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from finetune_api.handoff import PRETENDED_GPUS, RunRequest
+from finetune_api.parts.sources import Source, parse_source
 from finetune_api.quantity import amount
-from finetune_api.sources import Source, parse_source
 from finetune_api.traces import OTLP_ENDPOINT, POD_UID, TRACEPARENT, SpanRef, attempt_span, read_traceparent
 from finetune_trainer.errors import BadSpec, MissingInput
 from finetune_trainer.storage import Access, Credentials

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from finetune_api.handoff import Artifact, RunRequest, Stage
-from finetune_api.model import ModelSpec
-from finetune_api.sources import Source, publication
+from finetune_api.parts.sources import Source, publication
+from finetune_api.spec.model import ModelSpec
 from finetune_trainer.config import Settings, prepare_environment, pretends_gpus, spec_source
 from finetune_trainer.errors import BadMetric, CorruptArtifact
 from finetune_trainer.log import say, silence_transformers

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from finetune_api.model import ModelSpec
 from finetune_api.schema import Rule
+from finetune_api.spec.model import ModelSpec
 from finetune_api.tasks.options import TaskOptions
 from finetune_api.tasks.reference_rules import no_noise
 

@@ -2,9 +2,9 @@
 
 from typing import ClassVar
 
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.model import ModelSpec
+from finetune_api.parts.config_maps import ConfigMapKeyRef
 from finetune_api.schema import ApiModel, Rule
+from finetune_api.spec.model import ModelSpec
 
 
 class TaskOptions(ApiModel):

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.model import ModelSpec
-from finetune_api.rewards import RewardFunction
+from finetune_api.parts.config_maps import ConfigMapKeyRef
+from finetune_api.parts.rewards import RewardFunction
 from finetune_api.schema import Rule
+from finetune_api.spec.model import ModelSpec
 from finetune_api.tasks.options import TaskOptions
 
 REWARD_MODEL = "reward-model"

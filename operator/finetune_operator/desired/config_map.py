@@ -3,9 +3,9 @@
 import json
 
 from finetune_api.handoff import JOB_FILE_NAME, ResolvedSource, RunRequest, RunResources
-from finetune_api.inputs import TrainingInputs
 from finetune_api.keys import ANNOTATION_LAUNCH, Component
 from finetune_api.runs import LAUNCH_INPUTS
+from finetune_api.spec.inputs import TrainingInputs
 from finetune_operator.desired.metadata import child, run_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CONFIG_MAP, Manifest

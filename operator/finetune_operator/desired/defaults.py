@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from finetune_api.environment import NAMES_OF_SECRETS, RESERVED_VARIABLES, SECRETS_THEMSELVES, EnvVar
 from finetune_api.keys import OWN_PREFIXES, POD_LABELS_OF_CONTROLLERS
-from finetune_api.pod import PodOptions
+from finetune_api.parts.environment import NAMES_OF_SECRETS, RESERVED_VARIABLES, SECRETS_THEMSELVES, EnvVar
+from finetune_api.parts.pod import PodOptions
 from finetune_api.quantity import amount
 from finetune_api.schema import ApiModel, ObjectName
-from finetune_api.storage import AccessMode, StorageSpec, WorkspaceTTL
+from finetune_api.spec.storage import AccessMode, StorageSpec, WorkspaceTTL
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
 

@@ -10,8 +10,8 @@ from finetune_api.keys import (
     LABEL_RUN,
     Component,
 )
-from finetune_api.serving import ServingStrategy
-from finetune_api.sources import Source, parse_source
+from finetune_api.parts.sources import Source, parse_source
+from finetune_api.spec.serving import ServingStrategy
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.metadata import child, deployment_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec

@@ -1,8 +1,8 @@
 """The environment of the containers: what the operator sets, what the spec adds, authorities and proxy."""
 
-from finetune_api.environment import Proxy
 from finetune_api.handoff import CA_BUNDLE_FILE, SCRATCH_DIRECTORY
-from finetune_api.pod import PodOptions
+from finetune_api.parts.environment import Proxy
+from finetune_api.parts.pod import PodOptions
 from finetune_operator.kinds import Manifest
 
 OWN = {

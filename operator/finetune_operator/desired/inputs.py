@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_operator.desired.resource import FineTuneJob
 
 

@@ -1,9 +1,9 @@
 """What the training and the serving pods have in common: placement, security, resources."""
 
-from finetune_api.compute import PodPlacement
 from finetune_api.keys import ANNOTATION_JOB_NAME, Component
-from finetune_api.pod import Identity, PodOptions, PodSecurity
+from finetune_api.parts.pod import Identity, PodOptions, PodSecurity
 from finetune_api.quantity import amount
+from finetune_api.spec.compute import PodPlacement
 from finetune_operator.desired.environment import environment
 from finetune_operator.desired.metadata import labels
 from finetune_operator.desired.resource import FineTuneJob

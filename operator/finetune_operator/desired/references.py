@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from finetune_api.pod import PodOptions
+from finetune_api.parts.pod import PodOptions
 from finetune_operator.desired.inputs import secrets
 from finetune_operator.desired.resource import FineTuneJob
 

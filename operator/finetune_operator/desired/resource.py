@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
+from finetune_api.parts.sources import parse_source
 from finetune_api.runs import Identity, identify
-from finetune_api.sources import parse_source
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 from finetune_api.status import SourceStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, namespace_of, uid_of

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.environment import CABundle
 from finetune_api.handoff import (
     CA_BUNDLE_FILE,
     CODE_DIRECTORY,
@@ -12,7 +10,9 @@ from finetune_api.handoff import (
     SHARED_MEMORY_DIRECTORY,
     VOLUMES_DIRECTORY,
 )
-from finetune_api.pod import PodOptions
+from finetune_api.parts.config_maps import ConfigMapKeyRef
+from finetune_api.parts.environment import CABundle
+from finetune_api.parts.pod import PodOptions
 from finetune_operator.kinds import Manifest
 
 SECRET_MODE = 0o440

@@ -1,7 +1,7 @@
 """The claim of the workspace volume."""
 
 from finetune_api.keys import Component
-from finetune_api.storage import AccessMode
+from finetune_api.spec.storage import AccessMode
 from finetune_operator.desired.metadata import child, workspace_name
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finetune_api.handoff import JOB_FILE_NAME
-from finetune_api.inputs import TrainingInputs
 from finetune_api.runs import AT_NEXT_LAUNCH
+from finetune_api.spec.inputs import TrainingInputs
 from finetune_operator.desired.config_map import SPEC_FILE_NAME, config_map
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.resource import FineTuneJob

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from finetune_api.compute import PodPlacement
 from finetune_api.keys import Component, ConditionType, Phase
+from finetune_api.spec.compute import PodPlacement
 from finetune_operator.kinds import JOB, POD, Manifest
 from finetune_operator.manifests import controller_of, is_deleting, name_of, namespace_of, parse_time
 from finetune_operator.state.usage import gpus_of

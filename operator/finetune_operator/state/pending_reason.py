@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
+from finetune_api.spec.compute import PodPlacement
 from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest
 from finetune_operator.manifests import name_of, parse_time

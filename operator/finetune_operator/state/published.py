@@ -1,6 +1,6 @@
 """Whether an artifact is what the spec asks for."""
 
-from finetune_api.sources import parse_source, publication
+from finetune_api.parts.sources import parse_source, publication
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.resource import FineTuneJob
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from finetune_api.keys import ANNOTATION_DIGEST, Phase, Reason
-from finetune_api.serving import ServingStrategy
+from finetune_api.spec.serving import ServingStrategy
 from finetune_api.status import ArtifactStatus, FineTuneJobStatus, ServingStatus
 from finetune_operator.desired.deployment import deployment, selector
 from finetune_operator.desired.disruption_budget import disruption_budget

@@ -2,8 +2,8 @@
 
 import re
 
-from finetune_api.compute import PodPlacement
 from finetune_api.keys import Reason
+from finetune_api.spec.compute import PodPlacement
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.state.story import Problem

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finetune_api.keys import Phase, Reason
-from finetune_api.secrets import SecretRef
+from finetune_api.parts.secrets import SecretRef
 from finetune_api.status import FineTuneJobStatus, SourceStatus
 from finetune_operator.chains import PublishedModel, SourceView
 from finetune_operator.desired.resource import FineTuneJob

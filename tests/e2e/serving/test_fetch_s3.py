@@ -7,7 +7,7 @@ import pytest
 
 from devcluster import S3, Access
 from finetune_api.failures import ExitCode
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_trainer.artifact import MANIFEST_NAME, read_manifest, verify
 from finetune_trainer.storage import Access as StorageAccess
 from finetune_trainer.storage import Credentials, open_storage

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from finetune_api.keys import MANAGED_BY
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.deployment import deployment
 from finetune_operator.desired.resource import parse_resource

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from finetune_api.runs import run_id
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 from tests.builders import Manifest, finetune_job
 from tests.integration.crds.jobs import NAMESPACE, Jobs
 

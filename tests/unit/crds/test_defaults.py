@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from crdgen.structural import structural_schema
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 
 PINNED = Path(__file__).with_name("defaults.json")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from finetune_api.runs import child_name, identify, launch_digest, run_id
-from finetune_api.spec import FineTuneJobSpec
+from finetune_api.spec.job import FineTuneJobSpec
 
 CLASSIFICATION: dict[str, Any] = {
     "model": {"source": "s3://bucket/base"},

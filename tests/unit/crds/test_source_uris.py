@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune_api.sources import Source, parse_source
+from finetune_api.parts.sources import Source, parse_source
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.inputs import TrainingInputs
+from finetune_api.spec.inputs import TrainingInputs
 from finetune_api.tasks import OPTIONS, Task
 
 ROW = re.compile(r"^\| (`\w+`(?:, `\w+`)*) \| ([\de.-]+) \| ([\de.-]+) \| (\d+) \|", re.MULTILINE)

@@ -5,8 +5,8 @@ import json
 import yaml
 
 from demo.install import CHART
-from finetune_api.pod import PodOptions
-from finetune_api.storage import AccessMode
+from finetune_api.parts.pod import PodOptions
+from finetune_api.spec.storage import AccessMode
 from finetune_operator.desired.defaults import StorageDefaults
 from finetune_operator.settings import OPTIONS
 

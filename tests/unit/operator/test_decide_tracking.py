@@ -5,7 +5,7 @@ import json
 import pytest
 
 from finetune_api.handoff import Stage
-from finetune_api.tracking import TrackedRun
+from finetune_api.spec.tracking import TrackedRun
 from finetune_operator.desired.references import references
 from tests.unit.operator.builders import Scene, is_idle, kinds
 

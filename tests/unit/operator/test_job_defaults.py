@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.compute import ComputeSpec
+from finetune_api.spec.compute import ComputeSpec
 from finetune_operator.desired.defaults import JobDefaults, under, with_defaults
 from finetune_operator.errors import SettingsError
 from finetune_operator.kinds import Manifest

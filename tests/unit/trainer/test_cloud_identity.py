@@ -10,7 +10,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_trainer import config
 from finetune_trainer.errors import NoAccess
 from finetune_trainer.storage import Access, Credentials

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.rewards import RewardFunction
+from finetune_api.parts.config_maps import ConfigMapKeyRef
+from finetune_api.parts.rewards import RewardFunction
 from finetune_trainer.errors import BadSpec, MissingInput, Preempted, Unavailable
 from finetune_trainer.tasks.rewarded.custom_rewards import CustomReward
 from finetune_trainer.user_code.code import keep_code

@@ -2,7 +2,7 @@
 
 import pytest
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.data.origins.globs import matches_pattern, split_pattern
 from finetune_trainer.data.origins.hub_splits import files_of_split
 from finetune_trainer.errors import BadSpec, MissingInput

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_trainer.data.problems import RowError
 from finetune_trainer.data.template import Template
 from finetune_trainer.tasks.preference.judged_rows import judged_row

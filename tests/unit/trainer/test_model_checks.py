@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.artifact import write_manifest
 from finetune_trainer.errors import BadSpec, CorruptArtifact, MissingInput
 from finetune_trainer.runtime.workspace import Workspace

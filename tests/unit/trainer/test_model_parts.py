@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.models.loading import load_tokenizer
 from finetune_trainer.runtime.workspace import Workspace

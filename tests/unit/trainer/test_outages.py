@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage import Access, Credentials, StoredFile, open_storage, pvc, s3
 

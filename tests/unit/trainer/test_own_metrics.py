@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.metrics import MetricSpec
+from finetune_api.parts.metrics import MetricSpec
 from finetune_trainer.config import Settings
 from finetune_trainer.errors import BadMetric, BadSpec, MissingInput, Unavailable
 from finetune_trainer.user_code.metric_code import keep_metrics

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.rewards import RewardFunction
+from finetune_api.parts.rewards import RewardFunction
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.tasks.rewarded.reward_functions import scorer
 from finetune_trainer.tasks.rewarded.rewards import RewardPart, Rewards

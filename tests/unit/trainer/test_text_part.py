@@ -17,8 +17,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import FreezeOptions, LoRAOptions, TuningSpec
+from finetune_api.spec.training import TrainingSpec
+from finetune_api.spec.tuning import FreezeOptions, LoRAOptions, TuningSpec
 from finetune_trainer.models.adapters import attach
 from finetune_trainer.models.freezing import freeze
 from finetune_trainer.models.loading import Loaded

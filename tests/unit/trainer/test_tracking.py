@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finetune_api.tracking import TrackingSpec
+from finetune_api.spec.tracking import TrackingSpec
 from finetune_trainer.runtime.progress import ProgressBoard
 from finetune_trainer.tracking import tracking
 from finetune_trainer.tracking.desk import Ending, RunIdentity

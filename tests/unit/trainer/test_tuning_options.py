@@ -13,8 +13,8 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import FreezeOptions, LoRAOptions
+from finetune_api.spec.training import TrainingSpec
+from finetune_api.spec.tuning import FreezeOptions, LoRAOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.models.adapters import attach
 from finetune_trainer.models.freezing import freeze

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, TrainerError
 from finetune_trainer.storage import Access, open_storage
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from finetune_api.data_files import DataFiles
-from finetune_api.dataset import DatasetSpec
+from finetune_api.parts.data_files import DataFiles
+from finetune_api.spec.dataset import DatasetSpec
 from finetune_trainer.models.limits import Length
 from finetune_trainer.records import DataRecord, RowCounts, TokenCounts
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_trainer.data.chats import chat_in, is_chat
 from finetune_trainer.data.instructions import Instruction, instruction_in, system_column
 from finetune_trainer.data.unread import Unread

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from finetune_api.filters import Condition, FilterOperator
+from finetune_api.parts.filters import Condition, FilterOperator
 from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.data.columns import NamedRow
 from finetune_trainer.data.problems import MissingColumnError, RowError, show

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import ALL_LINEAR, DEFAULT_INIT, LoRAOptions
+from finetune_api.spec.training import TrainingSpec
+from finetune_api.spec.tuning import ALL_LINEAR, DEFAULT_INIT, LoRAOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.models.loading import Loaded
 from finetune_trainer.models.text_part import outside_of_text

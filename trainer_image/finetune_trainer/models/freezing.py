@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from finetune_api.tuning import FreezeOptions
+from finetune_api.spec.tuning import FreezeOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.models.loading import Loaded
 from finetune_trainer.models.text_part import other_parts

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_api.tuning import MergeBase
+from finetune_api.spec.tuning import MergeBase
 from finetune_trainer.errors import MergeMismatch
 from finetune_trainer.log import say
 from finetune_trainer.models import adapters

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from finetune_api.tuning import QLoRAOptions, TuningSpec
+from finetune_api.spec.tuning import QLoRAOptions, TuningSpec
 from finetune_trainer.runtime.device import Device
 
 WORTH_TELLING = 0.05

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import TuningSpec
+from finetune_api.spec.training import TrainingSpec
+from finetune_api.spec.tuning import TuningSpec
 from finetune_trainer.models import adapters
 from finetune_trainer.models.freezing import freeze
 from finetune_trainer.models.loading import Loaded, LoadPlan

@@ -3,8 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
-from finetune_api.evaluation import EvaluationSpec
-from finetune_api.training import TrainingSpec
+from finetune_api.spec.evaluation import EvaluationSpec
+from finetune_api.spec.training import TrainingSpec
 from finetune_trainer.runtime.workspace import Workspace, write_atomically
 
 

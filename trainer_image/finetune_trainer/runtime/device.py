@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from finetune_api.handoff import RunResources
-from finetune_api.training import Precision
+from finetune_api.spec.training import Precision
 from finetune_trainer.errors import NoAccelerator
 from finetune_trainer.log import say
 

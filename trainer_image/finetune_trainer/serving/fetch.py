@@ -4,7 +4,7 @@ import glob
 from pathlib import Path
 
 from finetune_api.handoff import MANIFEST_NAME
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_trainer.artifact import parse_manifest, verify
 from finetune_trainer.errors import BadSpec, CorruptArtifact
 from finetune_trainer.storage import Access, Credentials, open_storage

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from finetune_api.training import LRSchedulerType, TrainingSpec
+from finetune_api.spec.training import LRSchedulerType, TrainingSpec
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.runtime.batches import Batches
 from finetune_trainer.runtime.device import Device

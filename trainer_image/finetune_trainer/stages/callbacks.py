@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from finetune_api.training import TrainingSpec
+from finetune_api.spec.training import TrainingSpec
 from finetune_trainer.errors import NonFiniteLoss, Preempted
 from finetune_trainer.log import say
 from finetune_trainer.runtime import checkpoints

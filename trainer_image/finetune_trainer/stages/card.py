@@ -3,7 +3,7 @@
 from typing import Any
 
 from finetune_api.handoff import RunRequest
-from finetune_api.sources import parse_source
+from finetune_api.parts.sources import parse_source
 from finetune_trainer.data.account import SHOWN_LABELS, data_lines
 from finetune_trainer.records import (
     DataRecord,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from finetune_api.data_files import DataFiles, DataFormat
-from finetune_api.dataset import DatasetSpec
+from finetune_api.parts.data_files import DataFiles, DataFormat
+from finetune_api.spec.dataset import DatasetSpec
 from finetune_trainer.data.blanks import is_blank
 from finetune_trainer.data.columns import ColumnNames
 from finetune_trainer.data.filters import RowFilter

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from finetune_api.dataset import DatasetSpec
+from finetune_api.spec.dataset import DatasetSpec
 from finetune_trainer.data.origins.files import field_of
 from finetune_trainer.data.problems import Problems, RowError
 from finetune_trainer.data.rows import StoredRows

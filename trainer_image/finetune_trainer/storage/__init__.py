@@ -1,6 +1,6 @@
 """Access to where models, data and results live: S3, PersistentVolumeClaims and the Hugging Face Hub."""
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.storage.access import Access, Credentials, Storage, StoredFile
 

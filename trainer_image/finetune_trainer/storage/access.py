@@ -6,7 +6,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Protocol
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 
 ALL_FILES = ("*",)
 PROBE_NAME = ".finetune-probe"

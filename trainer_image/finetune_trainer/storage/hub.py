@@ -19,7 +19,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, Access, StoredFile, matches
 from finetune_trainer.storage.outages import answer_passes, distrust, is_local

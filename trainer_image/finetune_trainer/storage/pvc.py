@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
 from finetune_trainer.storage.outages import GO_ON, error_passes

@@ -18,7 +18,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 from finetune_trainer.errors import BadSpec, MissingInput, NoAccess, TrainerError, Unavailable
 from finetune_trainer.storage.access import ALL_FILES, PROBE_NAME, Access, StoredFile, matches
 from finetune_trainer.storage.outages import GO_ON, answer_passes, distrust

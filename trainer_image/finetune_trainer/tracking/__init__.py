@@ -5,7 +5,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from finetune_api.handoff import RunRequest
-from finetune_api.tracking import SECRET_KEYS, Tracker, TrackingSpec
+from finetune_api.spec.tracking import SECRET_KEYS, Tracker, TrackingSpec
 from finetune_trainer.config import Settings, prepare_tracker
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.runtime.progress import ProgressBoard

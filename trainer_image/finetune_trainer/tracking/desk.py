@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from finetune_api.handoff import RunRequest
 from finetune_api.keys import ANNOTATION_JOB_NAME, LABEL_JOB_UID, LABEL_RUN
-from finetune_api.tracking import PROJECT_LIMIT, Tracker
+from finetune_api.spec.tracking import PROJECT_LIMIT, Tracker
 
 TAG_NAMESPACE = "finetune.dev/namespace"
 

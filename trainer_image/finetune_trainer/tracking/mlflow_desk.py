@@ -6,7 +6,7 @@ import mlflow
 from transformers.integrations import MLflowCallback
 
 from finetune_api.keys import LABEL_JOB_UID, LABEL_RUN
-from finetune_api.tracking import TrackingSpec
+from finetune_api.spec.tracking import TrackingSpec
 from finetune_trainer.tracking.desk import Ending, RunIdentity
 
 

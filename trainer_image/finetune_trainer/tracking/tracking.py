@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from finetune_api.tracking import TrackedRun, TrackingSpec
+from finetune_api.spec.tracking import TrackedRun, TrackingSpec
 from finetune_trainer.log import say
 from finetune_trainer.runtime.progress import ProgressBoard
 from finetune_trainer.runtime.workspace import write_atomically

@@ -7,7 +7,7 @@ import requests
 import trackio
 from transformers.integrations import TrackioCallback
 
-from finetune_api.tracking import TrackingSpec
+from finetune_api.spec.tracking import TrackingSpec
 from finetune_trainer.config import set_variable
 from finetune_trainer.tracking.desk import Ending, RunIdentity
 

@@ -5,7 +5,7 @@ from typing import Any
 import wandb
 from transformers.integrations import WandbCallback
 
-from finetune_api.tracking import TrackingSpec
+from finetune_api.spec.tracking import TrackingSpec
 from finetune_trainer.tracking.desk import Ending, RunIdentity
 
 OPEN_SECONDS = 30

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from finetune_api.config_maps import ConfigMapKeyRef
+from finetune_api.parts.config_maps import ConfigMapKeyRef
 from finetune_trainer.errors import BadSpec, MissingInput, TrainerError, Unavailable
 from finetune_trainer.log import say
 from finetune_trainer.runtime.workspace import write_atomically

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from finetune_api.metrics import MetricSpec
+from finetune_api.parts.metrics import MetricSpec
 from finetune_trainer.config import Settings, spec_source
 from finetune_trainer.errors import MissingInput
 from finetune_trainer.log import say

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from finetune_api.metrics import MetricSpec
+from finetune_api.parts.metrics import MetricSpec
 from finetune_trainer.data.problems import show
 from finetune_trainer.errors import BadMetric, Unavailable
 from finetune_trainer.log import say

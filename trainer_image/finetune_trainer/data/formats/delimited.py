@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from finetune_api.data_files import Quoting
+from finetune_api.parts.data_files import Quoting
 from finetune_trainer.data.formats.dialect import EXCELS_LINE, NAMES, Dialect, in_yaml, likelier_delimiter
 from finetune_trainer.data.formats.raw import RawRow, Reader
 from finetune_trainer.data.formats.text import decoded_lines

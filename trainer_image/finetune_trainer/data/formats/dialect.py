@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from finetune_api.data_files import DataFiles, DataFormat, Quoting
+from finetune_api.parts.data_files import DataFiles, DataFormat, Quoting
 
 DELIMITERS = {DataFormat.CSV: ",", DataFormat.TSV: "\t"}
 NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}

@@ -2,7 +2,7 @@
 
 import re
 
-from finetune_api.data_files import DataFormat
+from finetune_api.parts.data_files import DataFormat
 
 HEAD_BYTES = 1 << 12
 UTF_16 = "UTF-16 (as Excel's 'Unicode text' is)"

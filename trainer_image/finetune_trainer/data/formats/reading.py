@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from finetune_api.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFiles, DataFormat
+from finetune_api.parts.data_files import COMPRESSED_ENDINGS, FORMAT_OF_ENDING, DataFiles, DataFormat
 from finetune_trainer.data.formats.delimited import reader
 from finetune_trainer.data.formats.dialect import dialect_of
 from finetune_trainer.data.formats.encodings import HEAD_BYTES, something_else

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from finetune_api.data_files import DataFiles, DataFormat
-from finetune_api.sources import Source, parse_source
+from finetune_api.parts.data_files import DataFiles, DataFormat
+from finetune_api.parts.sources import Source, parse_source
 from finetune_trainer.data.formats.dialect import DELIMITERS
 from finetune_trainer.data.formats.reading import format_of
 from finetune_trainer.data.origins.globs import matches_pattern, split_pattern

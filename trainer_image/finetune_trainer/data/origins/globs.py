@@ -2,7 +2,7 @@
 
 import re
 
-from finetune_api.sources import Source
+from finetune_api.parts.sources import Source
 
 WILDCARD = "*"
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_trainer.data.instructions import Instruction
 from finetune_trainer.data.problems import RowError
 from finetune_trainer.data.template import Template

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_api.tasks.sequence_classification import SequenceClassificationOptions
 from finetune_trainer.data.class_names import Nameless
 from finetune_trainer.data.problems import MissingColumnError, Problems, RowError, show

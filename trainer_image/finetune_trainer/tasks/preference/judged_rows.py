@@ -6,7 +6,7 @@ the assistant's turn and `completion` begins with it; the label is a bool.
 
 from typing import Any
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import Template, listed
 from finetune_trainer.tasks.chats.chat import checked_messages, checked_turns

@@ -6,7 +6,7 @@ the assistant's turn and both answers begin with it.
 
 from typing import Any
 
-from finetune_api.dataset import Columns
+from finetune_api.spec.dataset import Columns
 from finetune_trainer.data.problems import MissingColumnError, RowError, show
 from finetune_trainer.data.template import Template, listed
 from finetune_trainer.tasks.chats.chat import Message, checked_turns

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from finetune_api.rewards import PythonReward, RewardFunction
+from finetune_api.parts.rewards import PythonReward, RewardFunction
 from finetune_trainer.data.problems import show
 from finetune_trainer.tasks.chats.prompts import Turns
 from finetune_trainer.tasks.rewarded.reward_functions import Answers

@@ -6,7 +6,7 @@ Blanks at a completion's ends do not count.
 import json
 from collections.abc import Callable
 
-from finetune_api.rewards import ExactAnswerReward, LengthReward, RegexReward, RewardFunction, RewardFunctionType
+from finetune_api.parts.rewards import ExactAnswerReward, LengthReward, RegexReward, RewardFunction, RewardFunctionType
 from finetune_trainer.errors import BadSpec
 
 Answers = dict[str, str]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune_api.rewards import RewardFunction, RewardFunctionType
+from finetune_api.parts.rewards import RewardFunction, RewardFunctionType
 from finetune_api.tasks.rewarded import REWARD_MODEL, RewardedOptions
 from finetune_trainer.errors import BadSpec
 from finetune_trainer.runtime.device import Device

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from finetune_api.parts.sources import DATASET_ID, DOT_PART, NO_CREDENTIALS, PVC_CLAIM
 from finetune_api.schema import ApiModel, Rule
-from finetune_api.sources import DATASET_ID, DOT_PART, NO_CREDENTIALS, PVC_CLAIM
 
 
 class DataFormat(StrEnum):

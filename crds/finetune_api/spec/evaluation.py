@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.metrics import MetricSpec
+from finetune_api.parts.metrics import MetricSpec
 from finetune_api.schema import ApiModel
 
 Prompt = Annotated[str, Field(min_length=1, max_length=4096)]

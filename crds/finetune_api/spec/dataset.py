@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from finetune_api.data_files import DataSource, EvaluationData
-from finetune_api.filters import Condition
+from finetune_api.parts.data_files import DataSource, EvaluationData
+from finetune_api.parts.filters import Condition
+from finetune_api.parts.secrets import SecretRef
 from finetune_api.schema import ApiModel, ColumnName, Rule
-from finetune_api.secrets import SecretRef
 
 
 class Columns(ApiModel):

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from finetune_api.parts.secrets import SECRET_NAME
 from finetune_api.schema import ApiModel, Rule, Tolerant
-from finetune_api.secrets import SECRET_NAME
 
 PROJECT_LIMIT = 128
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.pod import PodOptions
+from finetune_api.parts.pod import PodOptions
 from finetune_api.schema import Quantity, Rule, at_least
 
 RESOURCE_NAME = r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?/[A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?$"

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from finetune_api.config_maps import ConfigMapKeyRef
-from finetune_api.dataset import DatasetSpec
-from finetune_api.evaluation import EvaluationSpec
-from finetune_api.model import ModelSpec
+from finetune_api.parts.config_maps import ConfigMapKeyRef
 from finetune_api.schema import ApiModel, Rule
+from finetune_api.spec.dataset import DatasetSpec
+from finetune_api.spec.evaluation import EvaluationSpec
+from finetune_api.spec.model import ModelSpec
+from finetune_api.spec.training import TrainingSpec
+from finetune_api.spec.tuning import TuningSpec
 from finetune_api.tasks import OPTIONS, Task, TaskOptions
 from finetune_api.tasks.causal_lm import CausalLMOptions
 from finetune_api.tasks.dpo import DPOOptions
@@ -22,8 +24,6 @@ from finetune_api.tasks.seq2seq import Seq2SeqOptions
 from finetune_api.tasks.sequence_classification import SequenceClassificationOptions
 from finetune_api.tasks.sft import SFTOptions
 from finetune_api.tasks.token_classification import TokenClassificationOptions
-from finetune_api.training import TrainingSpec
-from finetune_api.tuning import TuningSpec
 
 
 def only_for_tasks(tasks: Iterable[Task], field: str) -> Rule:

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.compute import ComputeSpec
-from finetune_api.inputs import TrainingInputs, only_for_tasks
-from finetune_api.output import OutputSpec
 from finetune_api.schema import Rule
-from finetune_api.serving import ServingSpec
-from finetune_api.storage import StorageSpec, WorkspaceTTL
+from finetune_api.spec.compute import ComputeSpec
+from finetune_api.spec.inputs import TrainingInputs, only_for_tasks
+from finetune_api.spec.output import OutputSpec
+from finetune_api.spec.serving import ServingSpec
+from finetune_api.spec.storage import StorageSpec, WorkspaceTTL
+from finetune_api.spec.tracking import TrackingSpec
 from finetune_api.tasks import OPTIONS, Task
-from finetune_api.tracking import TrackingSpec
 
 PACKING = [task.value for task in Task if OPTIONS[task].may_pack]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.config_maps import ConfigMapKeyRef
+from finetune_api.parts.config_maps import ConfigMapKeyRef
 from finetune_api.schema import ApiModel, ColumnName, Rule
 
 FunctionName = Annotated[str, Field(min_length=1, max_length=32, pattern="^[a-z][a-z0-9_]*$")]

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.config_maps import ConfigMapKeyRef, ConfigMapRef
+from finetune_api.parts.config_maps import ConfigMapKeyRef, ConfigMapRef
+from finetune_api.parts.secrets import NamedSecret, SecretKeyRef
 from finetune_api.schema import ApiModel, Rule
-from finetune_api.secrets import NamedSecret, SecretKeyRef
 
 RESERVED_VARIABLES = ["HOME", "TMPDIR", "OMP_WAIT_POLICY", "PATH", "PYTHONPATH", "PYTHONHOME", "LD_PRELOAD"]
 """Set by the operator, or by the image for its programs to be found."""

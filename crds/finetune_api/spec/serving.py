@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.compute import ImageName, PodPlacement
+from finetune_api.spec.compute import ImageName, PodPlacement
 
 
 class ServingStrategy(StrEnum):

@@ -6,12 +6,12 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from pydantic.config import JsonDict
 
-from finetune_api.environment import CABundle, EnvFromSource, EnvVar, Proxy
 from finetune_api.keys import OWN_PREFIXES, POD_LABELS_OF_CONTROLLERS
-from finetune_api.labels import AnnotationValue, LabelKey, Labels
-from finetune_api.scheduling import Affinity, Toleration, TopologySpreadConstraint
+from finetune_api.parts.environment import CABundle, EnvFromSource, EnvVar, Proxy
+from finetune_api.parts.labels import AnnotationValue, LabelKey, Labels
+from finetune_api.parts.scheduling import Affinity, Toleration, TopologySpreadConstraint
+from finetune_api.parts.secrets import NamedSecret
 from finetune_api.schema import ApiModel, ObjectName, Quantity, Rule, at_least
-from finetune_api.secrets import NamedSecret
 
 MAP_BY_NAME: JsonDict = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
 ResourceName = Annotated[str, Field(min_length=1, max_length=317)]

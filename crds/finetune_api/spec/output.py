@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
+from finetune_api.parts.secrets import SecretRef
+from finetune_api.parts.sources import uri_rules
 from finetune_api.schema import ApiModel
-from finetune_api.secrets import SecretRef
-from finetune_api.sources import uri_rules
 
 
 class OutputSpec(ApiModel):

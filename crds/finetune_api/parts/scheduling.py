@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from finetune_api.labels import LabelKey, LabelSelector
+from finetune_api.parts.labels import LabelKey, LabelSelector
 from finetune_api.schema import ApiModel, ObjectName, Rule
 
 Weight = Annotated[int, Field(ge=1, le=100)]

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from finetune_api.config_maps import ConfigMapKeyRef
+from finetune_api.parts.config_maps import ConfigMapKeyRef
+from finetune_api.parts.sources import uri_rules
 from finetune_api.schema import ApiModel, Rule
-from finetune_api.sources import uri_rules
 
 ArgumentName = Annotated[str, Field(max_length=64)]
 ArgumentValue = Annotated[str, Field(max_length=1024)]

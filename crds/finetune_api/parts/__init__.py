@@ -1,0 +1,1 @@
+"""What blocks of the spec are made of: references, sources, files, what pods are given."""

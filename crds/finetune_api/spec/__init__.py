@@ -1,0 +1,1 @@
+"""`spec` of a FineTuneJob, a block a file; `job` puts them together."""

@@ -11,8 +11,8 @@ from crdgen.tables import table
 from finetune_operator import metrics as operator_metrics
 from finetune_operator.exposition import Sources, job_families, own_families
 from finetune_operator.reconcile.queue import WorkQueue
-from finetune_operator.state.job_series import FAMILIES as JOB_FAMILIES
-from finetune_operator.state.job_series import SERIES_PER_JOB
+from finetune_operator.state.status.job_series import FAMILIES as JOB_FAMILIES
+from finetune_operator.state.status.job_series import SERIES_PER_JOB
 from finetune_trainer.runtime.metrics import FAMILIES as TRAINER_FAMILIES
 from finetune_trainer.runtime.metrics import PREFIX as TRAINER_PREFIX
 from finetune_trainer.serving.api.metrics import ServingMetrics

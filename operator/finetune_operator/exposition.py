@@ -15,7 +15,7 @@ from finetune_operator import __version__
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import namespace_of
 from finetune_operator.metrics import Tally
-from finetune_operator.state.job_series import FAMILIES, job_samples, phase_of
+from finetune_operator.state.status.job_series import FAMILIES, job_samples, phase_of
 
 JOB_LABELS = ("namespace", "name")
 

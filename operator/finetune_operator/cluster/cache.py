@@ -4,7 +4,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from finetune_api.keys import ANNOTATION_JOB_NAME
-from finetune_operator.chains import SourceView, view_of
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.sharing import Sharing
 from finetune_operator.cluster.source_index import SourceIndex
@@ -19,6 +18,7 @@ from finetune_operator.manifests import (
     uid_of,
     version_of,
 )
+from finetune_operator.resource.chains import SourceView, view_of
 
 REMEMBERED_DELETIONS = 20_000
 

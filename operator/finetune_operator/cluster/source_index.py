@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 
-from finetune_operator.chains import SourceView
 from finetune_operator.cluster.key import Key
+from finetune_operator.resource.chains import SourceView
 
 
 class SourceIndex:

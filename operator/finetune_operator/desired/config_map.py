@@ -7,8 +7,8 @@ from finetune_api.keys import ANNOTATION_LAUNCH, Component
 from finetune_api.runs import LAUNCH_INPUTS
 from finetune_api.spec.inputs import TrainingInputs
 from finetune_operator.desired.metadata import child, run_name
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CONFIG_MAP, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 SPEC_FILE_NAME = "spec.json"
 

@@ -14,8 +14,8 @@ from finetune_api.parts.pod import PodOptions
 from finetune_api.quantity import amount
 from finetune_api.schema import ApiModel, ObjectName
 from finetune_api.spec.storage import AccessMode, StorageSpec, WorkspaceTTL
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 MAPS = ("labels", "annotations", "nodeSelector", "limits")
 """Options that are joined key by key."""

@@ -15,9 +15,9 @@ from finetune_api.spec.serving import ServingStrategy
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.metadata import child, deployment_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import DEPLOYMENT, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 FETCH = "fetch"
 SERVER = "server"

@@ -2,8 +2,8 @@
 
 from finetune_api.keys import LABEL_COMPONENT, LABEL_JOB_UID, Component
 from finetune_operator.desired.metadata import child, service_name
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import DISRUPTION_BUDGET, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 
 def disruption_budget(job: FineTuneJob) -> Manifest | None:

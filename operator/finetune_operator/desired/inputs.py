@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from finetune_api.parts.sources import parse_source
-from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 
 @dataclass(frozen=True)

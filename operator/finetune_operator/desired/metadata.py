@@ -14,8 +14,8 @@ from finetune_api.keys import (
     Component,
 )
 from finetune_api.runs import NAME_LIMIT, child_name
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Kind, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 APPLICATION = "finetune"
 

@@ -6,9 +6,9 @@ from finetune_api.quantity import amount
 from finetune_api.spec.compute import PodPlacement
 from finetune_operator.desired.environment import environment
 from finetune_operator.desired.metadata import labels
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 USER_ID = 1000
 CONTAINER_SECURITY: Manifest = {

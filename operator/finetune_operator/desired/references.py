@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from finetune_api.parts.pod import PodOptions
 from finetune_operator.desired.inputs import secrets
-from finetune_operator.desired.resource import FineTuneJob
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 
 @dataclass(frozen=True)

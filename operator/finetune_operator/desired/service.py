@@ -3,8 +3,8 @@
 from finetune_api.keys import LABEL_RUN, Component
 from finetune_operator.desired.deployment import selector
 from finetune_operator.desired.metadata import child, service_name
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import SERVICE, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 
 def service(job: FineTuneJob, run_id: str) -> Manifest:

@@ -16,8 +16,8 @@ from finetune_api.traces import (
     launch_span,
     traceparent,
 )
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 POD_FIELDS = {
     POD_NAME: ("k8s.pod.name", "metadata.name"),

@@ -21,10 +21,10 @@ from finetune_api.keys import (
 from finetune_operator.desired.inputs import claims, secrets
 from finetune_operator.desired.metadata import APPLICATION, child, run_name, workspace_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.desired.tracing import TraceExport, trace_environment
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import JOB, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 TRAINER = "trainer"
 GRACE_SECONDS = 120

@@ -3,8 +3,8 @@
 from finetune_api.keys import Component
 from finetune_api.spec.storage import AccessMode
 from finetune_operator.desired.metadata import child, workspace_name
-from finetune_operator.desired.resource import FineTuneJob
 from finetune_operator.kinds import CLAIM, Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob
 
 
 def workspace_claim(job: FineTuneJob) -> Manifest | None:

@@ -24,12 +24,12 @@ from finetune_operator.reconcile.children import NameTaken, lacks_job, look, put
 from finetune_operator.reconcile.event import event
 from finetune_operator.reconcile.explain import read_events
 from finetune_operator.reconcile.tracing import ERROR, OK, ReconcileSpans
-from finetune_operator.state.contest import ChildKey, Repair, changed_by_others, key_of, next_repair
+from finetune_operator.state.children.contest import ChildKey, Repair, changed_by_others, key_of, next_repair
+from finetune_operator.state.children.drift import stamp_of
 from finetune_operator.state.decide import decide
-from finetune_operator.state.drift import stamp_of
-from finetune_operator.state.headline import own_fault
 from finetune_operator.state.observed import Observed, Refusal
 from finetune_operator.state.plan import Note, Plan, Policy
+from finetune_operator.state.status.headline import own_fault
 
 logger = logging.getLogger(__name__)
 

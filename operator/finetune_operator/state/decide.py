@@ -8,36 +8,36 @@ from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.config_map import config_map
 from finetune_operator.desired.defaults import with_defaults
 from finetune_operator.desired.metadata import run_name
-from finetune_operator.desired.resource import FineTuneJob, InvalidSpec, parse_resource
 from finetune_operator.desired.training_job import training_job
 from finetune_operator.kinds import CONFIG_MAP, Manifest
 from finetune_operator.manifests import is_deleting, name_of
-from finetune_operator.state import pods
-from finetune_operator.state.conflict import conflict_story, goes_by_itself
-from finetune_operator.state.contest import contests, not_held_back
-from finetune_operator.state.custom_code import without_forbidden_code
-from finetune_operator.state.drift import differs, stamped
-from finetune_operator.state.events import notes
-from finetune_operator.state.headline import headline
+from finetune_operator.resource.fine_tune_job import FineTuneJob, InvalidSpec, parse_resource
+from finetune_operator.state.children.conflict import conflict_story, goes_by_itself
+from finetune_operator.state.children.contest import contests, not_held_back
+from finetune_operator.state.children.drift import differs, stamped
+from finetune_operator.state.children.leaving import leave
+from finetune_operator.state.children.refusal import refused_story
 from finetune_operator.state.inquiry import inquiries, is_silent
-from finetune_operator.state.job_changes import job_changes
-from finetune_operator.state.leaving import leave
-from finetune_operator.state.next_status import changed, compose, newest_progress, next_progress
 from finetune_operator.state.observed import Observed, previous_status
-from finetune_operator.state.occurrences import occurrences
 from finetune_operator.state.plan import Note, Plan, Policy, Pull
-from finetune_operator.state.recorded import as_recorded, is_judged
-from finetune_operator.state.refusal import refused_story
-from finetune_operator.state.retention import retention
-from finetune_operator.state.rollout import Rollout, plan_rollout, serving_story, unserved
-from finetune_operator.state.run import Run, RunState, assess
-from finetune_operator.state.run_spans import Step, run_spans
-from finetune_operator.state.serving_image import with_image
-from finetune_operator.state.sources import Resolution, resolve
-from finetune_operator.state.story import Problem, Story, settled, stalled
-from finetune_operator.state.training_story import run_failure, training_story
-from finetune_operator.state.usage import usage
-from finetune_operator.state.workspace import absent_claim, growth, loss
+from finetune_operator.state.pods import pods
+from finetune_operator.state.serving.rollout import Rollout, plan_rollout, serving_story, unserved
+from finetune_operator.state.serving.serving_image import with_image
+from finetune_operator.state.status.events import notes
+from finetune_operator.state.status.headline import headline
+from finetune_operator.state.status.next_status import changed, compose, newest_progress, next_progress
+from finetune_operator.state.status.occurrences import occurrences
+from finetune_operator.state.status.run_spans import Step, run_spans
+from finetune_operator.state.status.story import Problem, Story, settled, stalled
+from finetune_operator.state.status.usage import usage
+from finetune_operator.state.training.custom_code import without_forbidden_code
+from finetune_operator.state.training.job_changes import job_changes
+from finetune_operator.state.training.recorded import as_recorded, is_judged
+from finetune_operator.state.training.retention import retention
+from finetune_operator.state.training.run import Run, RunState, assess
+from finetune_operator.state.training.sources import Resolution, resolve
+from finetune_operator.state.training.training_story import run_failure, training_story
+from finetune_operator.state.training.workspace import absent_claim, growth, loss
 
 
 def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:

@@ -3,10 +3,10 @@
 from finetune_api.keys import Component
 from finetune_operator.kinds import CLAIM, POD, Manifest
 from finetune_operator.manifests import is_deleting
-from finetune_operator.state import pods
-from finetune_operator.state.job_outcome import outcome
 from finetune_operator.state.observed import Observed
-from finetune_operator.state.scheduling import UNBOUND, gated, verdict_of
+from finetune_operator.state.pods import pods
+from finetune_operator.state.pods.scheduling import UNBOUND, gated, verdict_of
+from finetune_operator.state.training.job_outcome import outcome
 
 
 def inquiries(observed: Observed) -> list[Manifest]:

@@ -8,10 +8,10 @@ from finetune_api.handoff import Progress
 from finetune_api.keys import LABEL_COMPONENT, Component, ConditionType
 from finetune_api.reading import readable
 from finetune_api.status import Condition, ConditionStatus, FineTuneJobStatus
-from finetune_operator.chains import SourceView
 from finetune_operator.kinds import CONFIG_MAP, DEPLOYMENT, JOB, POD, SERVICE, Kind, Manifest
 from finetune_operator.manifests import controller_of, label_of, name_of
-from finetune_operator.state.contest import Repairs
+from finetune_operator.resource.chains import SourceView
+from finetune_operator.state.children.contest import Repairs
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 

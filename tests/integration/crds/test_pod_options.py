@@ -8,9 +8,9 @@ from finetune_api.keys import MANAGED_BY
 from finetune_api.spec.job import FineTuneJobSpec
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.deployment import deployment
-from finetune_operator.desired.resource import parse_resource
 from finetune_operator.desired.training_job import training_job
-from finetune_operator.state.drift import differs, stamped
+from finetune_operator.resource.fine_tune_job import parse_resource
+from finetune_operator.state.children.drift import differs, stamped
 from tests.builders import Manifest, finetune_job
 from tests.integration.crds.jobs import NAMESPACE, Jobs
 

@@ -13,17 +13,17 @@ from typing import Any
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_api.keys import MANAGED_BY, ConditionType
-from finetune_operator.chains import view_of
 from finetune_operator.cluster.trimmed import trimmed
-from finetune_operator.desired.resource import FineTuneJob, parse_resource
 from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, timestamp, uid_of
-from finetune_operator.state.contest import ChildKey, Repair
+from finetune_operator.resource.chains import view_of
+from finetune_operator.resource.fine_tune_job import FineTuneJob, parse_resource
+from finetune_operator.state.children.contest import ChildKey, Repair
 from finetune_operator.state.decide import decide
 from finetune_operator.state.observed import Observed, Refusal, previous_status
 from finetune_operator.state.plan import Merge, Plan, Policy
-from finetune_operator.state.recorded import as_recorded
+from finetune_operator.state.training.recorded import as_recorded
 from tests.builders import finetune_job, merge
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -7,11 +7,11 @@ from finetune_api.runs import NAME_LIMIT
 from finetune_api.status import ArtifactStatus
 from finetune_operator.desired.config_map import config_map
 from finetune_operator.desired.deployment import deployment
-from finetune_operator.desired.resource import FineTuneJob, parse_resource
 from finetune_operator.desired.service import service
 from finetune_operator.desired.training_job import training_job
 from finetune_operator.desired.workspace import workspace_claim
 from finetune_operator.kinds import Manifest
+from finetune_operator.resource.fine_tune_job import FineTuneJob, parse_resource
 from tests.builders import finetune_job
 
 IMAGE = "trainer:1"

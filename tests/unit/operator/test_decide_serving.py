@@ -7,8 +7,8 @@ from finetune_api.failures import FailureClass
 from finetune_operator.desired.service import served_run
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
-from finetune_operator.state.contest import Repair, changed_by_others, next_repair
-from finetune_operator.state.drift import stamp_of
+from finetune_operator.state.children.contest import Repair, changed_by_others, next_repair
+from finetune_operator.state.children.drift import stamp_of
 from tests.unit.operator.builders import DIGEST, POLICY, Scene, is_idle, kinds, reasons
 
 

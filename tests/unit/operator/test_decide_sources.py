@@ -7,7 +7,7 @@ import pytest
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import RunRequest
 from finetune_api.keys import ConditionType
-from finetune_operator.chains import sources_of, view_of
+from finetune_operator.resource.chains import sources_of, view_of
 from tests.builders import merge
 from tests.unit.operator.builders import DIGEST, Scene, is_idle, kinds, reasons
 

@@ -8,7 +8,7 @@ from finetune_api.failures import FailureClass
 from finetune_api.handoff import Stage
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
-from finetune_operator.state.contest import key_of, next_repair
+from finetune_operator.state.children.contest import key_of, next_repair
 from tests.unit.operator.builders import Scene, is_idle, kinds, reasons
 
 NEW_RUN = {"training": {"learningRate": 1e-3}}

@@ -6,7 +6,7 @@ import pytest
 
 from finetune_operator.kinds import Manifest
 from finetune_operator.managed_fields import lost, suspender, trimmed
-from finetune_operator.state.drift import differs, stamped
+from finetune_operator.state.children.drift import differs, stamped
 
 WANTED = stamped(
     {

@@ -13,7 +13,7 @@ from finetune_operator.cluster.trimmed import trimmed
 from finetune_operator.exposition import _Now, job_families
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
-from finetune_operator.state.job_series import FAMILIES, SERIES_PER_JOB, job_samples
+from finetune_operator.state.status.job_series import FAMILIES, SERIES_PER_JOB, job_samples
 from tests.builders import finetune_job
 from tests.unit.operator.builders import DIGEST, NOW, Scene
 

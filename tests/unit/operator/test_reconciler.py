@@ -29,7 +29,7 @@ from finetune_operator.occurrence import Measure, Occurrence
 from finetune_operator.reconcile import reconciler as reconciler_module
 from finetune_operator.reconcile.reconciler import LASTING_FAILURES, Reconciler
 from finetune_operator.reconcile.tracing import ReconcileSpans
-from finetune_operator.state.contest import TOLD_FROM
+from finetune_operator.state.children.contest import TOLD_FROM
 from tests.builders import finetune_job
 from tests.unit.operator.builders import DIGEST, POLICY
 

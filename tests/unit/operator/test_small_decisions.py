@@ -11,7 +11,7 @@ from finetune_operator.errors import SettingsError
 from finetune_operator.reconcile.event import event
 from finetune_operator.settings import read_settings
 from finetune_operator.state.plan import Note
-from finetune_operator.state.progress import METRIC_LIMIT, duration, metrics_status, score
+from finetune_operator.state.status.progress import METRIC_LIMIT, duration, metrics_status, score
 from finetune_operator.watchdog import Heartbeat, Watchdog
 from tests.unit.operator.builders import NOW, Scene
 

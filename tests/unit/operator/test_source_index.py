@@ -2,10 +2,10 @@
 
 import pytest
 
-from finetune_operator.chains import view_of
 from finetune_operator.cluster.key import Key
 from finetune_operator.cluster.source_index import SourceIndex
 from finetune_operator.kinds import Manifest
+from finetune_operator.resource.chains import view_of
 from tests.builders import finetune_job
 
 

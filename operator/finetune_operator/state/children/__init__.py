@@ -1,0 +1,1 @@
+"""Children that are refused, changed by others, or somebody else's."""

@@ -1,0 +1,1 @@
+"""What is read from pods, their Events and their nodes: how they ended, and why they do not start."""

@@ -1,0 +1,1 @@
+"""Which model is served, by which image, and why it is not."""

@@ -1,0 +1,1 @@
+"""What the status tells, and what is told beside it: Events, counters, series."""

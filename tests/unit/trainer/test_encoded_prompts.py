@@ -1,6 +1,7 @@
 """Prompts of the tasks that learn from rewards come back from the encoded file as they went in."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from transformers import AutoTokenizer, PreTrainedConfig
 from finetune_api.handoff import RunRequest
 from finetune_trainer.data.rows import RowWriter, StoredRows
 from finetune_trainer.models.loading import Loaded
-from finetune_trainer.stages.encoding import encode_rows
+from finetune_trainer.stages.encoding import code_that_encodes, encode_rows
 from finetune_trainer.tasks import recipe_for
 from tests.builders import merge
 from tests.e2e.trainer.tiny_models import make_decoder
@@ -49,3 +50,15 @@ def test_texts_and_chats_with_different_calls_may_stand_in_one_file(task: str, t
         assert rows[2]["prompt"][1]["tool_calls"][0]["function"]["arguments"] == {"city": "Rome", "x": "three"}
         assert json.dumps(rows[0]["answers"]) == '{"sum": "7"}'
         assert rows[1]["prompt_ids"] == tokenizer("3 + 4 =")["input_ids"]
+
+
+def test_encoded_rows_are_stale_once_any_helper_of_a_task_has_changed() -> None:
+    """Helpers lie in folders of their own; one that is missed would leave rows of the former code."""
+    loaded = {
+        name: module
+        for name, module in sys.modules.items()
+        if name.startswith(("finetune_trainer.tasks", "finetune_trainer.models"))
+    }
+    files = {Path(str(module.__file__)) for module in loaded.values()}
+    assert any(file.parent.name == "chats" for file in files)
+    assert files <= set(code_that_encodes())

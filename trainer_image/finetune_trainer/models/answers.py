@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def questions(
-    encode: Callable[[Sequence[Row], Loaded, int], list[Row]], rows: Sequence[Row], loaded: Loaded, max_length: int
+    encode: Callable[[list[Row], Loaded, int], list[Row]], rows: Sequence[Row], loaded: Loaded, max_length: int
 ) -> list[Question]:
     """Return the first rows as inputs of the model's forward pass, one for each row.
 

@@ -56,7 +56,7 @@ test-examples: prepare ## Run every example from kubectl apply to a served answe
 	@$(SUDO) $(BIN)/python -m pytest -v tests/e2e/lifecycle/test_examples.py
 
 .PHONY: test-ecosystem
-test-ecosystem: prepare ## Run with the real Prometheus Operator (1 minute; the first time 3 more, to compile it)
+test-ecosystem: prepare ## Run with the real Prometheus Operator and Flux (4 minutes; the first time 10 more, to compile them)
 	@$(SUDO) $(BIN)/python -m pytest -v -m ecosystem tests/ecosystem
 
 .PHONY: images-test

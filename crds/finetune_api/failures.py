@@ -40,8 +40,6 @@ class ExitCode(IntEnum):
 
 
 EXIT_CODE_OF = {failure: ExitCode[failure.name] for failure in FailureClass}
-FAILURE_OF = {code: failure for failure, code in EXIT_CODE_OF.items()}
-
 TERMINAL = (
     FailureClass.BAD_SPEC,
     FailureClass.BAD_DATA,

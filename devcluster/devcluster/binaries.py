@@ -44,11 +44,6 @@ def folder() -> Path:
     return cache_folder() / f"programs-{kubernetes_version()}-{digest}"
 
 
-def is_built() -> bool:
-    """Whether nothing needs to be built."""
-    return folder().exists()
-
-
 def build(say: Callable[[str], None] = print) -> Path:
     """Build what is missing and return the folder of the programs, as `gobuild.build` does."""
     return gobuild.build(_programs(), folder(), say)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.common import http
@@ -25,7 +26,6 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from finetune_api.spans import address_of
 from finetune_api.traces import Attributes, Span, SpanRef
 
 TRACES_PATH = "/v1/traces"
@@ -43,7 +43,7 @@ class SpanSender:
     read from OpenTelemetry's own variables. See `open_spans`."""
 
     def __init__(self, endpoint: str, resource: Attributes, complain: Callable[[str], None]) -> None:
-        self._address = address_of(endpoint)
+        self._address = _without_credentials(endpoint)
         self._ids = _GivenIds()
         self._lock = threading.Lock()
         self._exporter = _Exporter(OTLPSpanExporter(endpoint.rstrip("/") + TRACES_PATH), self._note)
@@ -146,3 +146,9 @@ def _context(ref: SpanRef) -> SpanContext:
 
 def _nanoseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1_000_000) * 1000
+
+
+def _without_credentials(endpoint: str) -> str:
+    """Return where an endpoint is, without credentials that its address may hold."""
+    parts = urlsplit(endpoint)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

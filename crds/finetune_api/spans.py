@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Callable
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from finetune_api.traces import Attributes, Span, SpanRef
 
@@ -44,9 +43,3 @@ def open_spans(endpoint: str, resource: Attributes, complain: Callable[[str], No
 def new_ref(trace: str | None = None) -> SpanRef:
     """Return a new span, of this trace or of a new one."""
     return SpanRef(trace or secrets.token_hex(16), secrets.token_hex(8))
-
-
-def address_of(endpoint: str) -> str:
-    """Return where an endpoint is, without credentials that its address may hold."""
-    parts = urlsplit(endpoint)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()

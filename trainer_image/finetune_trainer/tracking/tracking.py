@@ -78,7 +78,7 @@ class Tracked(Tracking):
         """See Tracking."""
         from finetune_trainer.tracking.loop import Loop
 
-        return [Loop(self)]
+        return [Loop(self.began, self.trained)]
 
     def judged(self, figures: dict[str, float], baseline: dict[str, float], step: int) -> None:
         """See Tracking."""

@@ -17,10 +17,9 @@ from finetune_operator.desired.metadata import child, deployment_name
 from finetune_operator.desired.pod import container, pod_metadata, pod_spec
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import DEPLOYMENT, Manifest
+from finetune_operator.resource.containers import FETCH, SERVER
 from finetune_operator.resource.fine_tune_job import FineTuneJob
 
-FETCH = "fetch"
-SERVER = "server"
 COMMAND = ["python", "-m", "finetune_trainer"]
 STRATEGIES: dict[ServingStrategy, Manifest] = {
     # The pods that serve go only when their successors are ready.

@@ -24,9 +24,9 @@ from finetune_operator.desired.pod import container, pod_metadata, pod_spec
 from finetune_operator.desired.tracing import TraceExport, trace_environment
 from finetune_operator.desired.volumes import Volumes
 from finetune_operator.kinds import JOB, Manifest
+from finetune_operator.resource.containers import TRAINER
 from finetune_operator.resource.fine_tune_job import FineTuneJob
 
-TRAINER = "trainer"
 GRACE_SECONDS = 120
 """Time that a pod has to write a checkpoint after SIGTERM, unless the spec says otherwise."""
 PEERS = {LABEL_COMPONENT: Component.TRAINING.value, LABEL_PART_OF: APPLICATION}

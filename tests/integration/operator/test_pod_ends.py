@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from finetune_api.failures import FailureClass
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.integration.operator.runs import failure
 from tests.integration.operator.workbench import Workbench
 

@@ -15,8 +15,8 @@ import pytest
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.traces import OTLP_ENDPOINT, SpanRef, attempt_span, launch_span
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.manifests import parse_time, timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.collector import Collector, Received, collector
 from tests.e2e.trainer.tiny_data import reviews
 from tests.e2e.trainer.tiny_models import make_encoder

@@ -15,8 +15,8 @@ import pytest
 
 from devcluster import Access, CommandFailed
 from finetune_api.handoff import PROGRESS_PORT, Progress, TerminationReport
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.manifests import timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.builders import Manifest, finetune_job
 from tests.integration.operator.operator_process import OperatorProcess
 

@@ -14,10 +14,10 @@ from finetune_api.failures import FailureClass
 from finetune_api.handoff import Artifact, Failure, Metrics, Progress, Stage, TerminationReport
 from finetune_api.keys import MANAGED_BY, ConditionType
 from finetune_operator.cluster.trimmed import trimmed
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of, timestamp, uid_of
 from finetune_operator.resource.chains import view_of
+from finetune_operator.resource.containers import TRAINER
 from finetune_operator.resource.fine_tune_job import FineTuneJob, parse_resource
 from finetune_operator.state.children.contest import ChildKey, Repair
 from finetune_operator.state.decide import decide

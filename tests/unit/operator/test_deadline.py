@@ -3,9 +3,9 @@
 from datetime import timedelta
 from typing import Any
 
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.unit.operator.builders import Scene, is_idle, kinds
 
 LIMIT = 600

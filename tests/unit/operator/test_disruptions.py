@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 
 from finetune_api.failures import FailureClass
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.unit.operator.builders import NOW, Scene, is_idle, kinds, reasons
 
 KILLED = {"name": TRAINER, "state": {"terminated": {"exitCode": 137, "reason": "Error"}}}

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -78,6 +79,9 @@ async def test_scrape_tells_of_each_job_that_is_there() -> None:
 
 def test_version_is_the_packages() -> None:
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"] == __version__
+    for chart in ("finetune-operator", "finetune-jobs"):
+        written = yaml.safe_load((ROOT / f"charts/{chart}/Chart.yaml").read_text())
+        assert {written["version"], written.get("appVersion", __version__)} == {__version__}
 
 
 async def test_names_follow_prometheus_conventions() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Stage
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
 from finetune_operator.occurrence import Measure, Occurrence
+from finetune_operator.resource.containers import TRAINER
 from finetune_operator.state.plan import Plan
 from tests.unit.operator.builders import Scene
 

@@ -6,9 +6,9 @@ import pytest
 
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import TerminationReport
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import timestamp
+from finetune_operator.resource.containers import TRAINER
 from tests.unit.operator.builders import NOW, Scene, is_idle, kinds, reasons
 
 PROXY = "istio-proxy"

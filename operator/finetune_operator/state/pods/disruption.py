@@ -8,10 +8,10 @@ from datetime import timedelta
 
 from finetune_api.failures import FailureClass
 from finetune_api.keys import Reason
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.desired.volumes import SHARED_MEMORY
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import is_deleting, name_of, parse_time
+from finetune_operator.resource.containers import TRAINER
 from finetune_operator.resource.fine_tune_job import FineTuneJob
 from finetune_operator.state.pods import pods
 from finetune_operator.state.status.story import Problem, closed

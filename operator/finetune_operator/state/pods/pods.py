@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from finetune_api.failures import EXIT_CODE_OF, TERMINAL, FailureClass
 from finetune_api.handoff import TerminationReport
 from finetune_api.reading import readable
-from finetune_operator.desired.deployment import FETCH, SERVER
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import controller_of, is_deleting, name_of, uid_of
+from finetune_operator.resource.containers import FETCH, SERVER, TRAINER
 
 OWN_CONTAINERS = (TRAINER, SERVER, FETCH)
 """Those that we put into pods; others are injected."""

@@ -8,11 +8,10 @@ from dataclasses import replace
 
 from finetune_api.keys import LABEL_RUN
 from finetune_api.status import ArtifactStatus, FineTuneJobStatus
-from finetune_operator.desired.deployment import SERVER
 from finetune_operator.desired.metadata import deployment_name
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import DEPLOYMENT, Manifest
 from finetune_operator.manifests import label_of
+from finetune_operator.resource.containers import SERVER, TRAINER
 from finetune_operator.resource.fine_tune_job import FineTuneJob
 from finetune_operator.state.observed import Observed
 from finetune_operator.state.plan import Policy

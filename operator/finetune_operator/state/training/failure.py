@@ -5,9 +5,9 @@ import re
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Failure, TerminationReport
 from finetune_api.keys import Reason
-from finetune_operator.desired.training_job import TRAINER
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
+from finetune_operator.resource.containers import TRAINER
 from finetune_operator.resource.fine_tune_job import FineTuneJob
 from finetune_operator.state.pods import pods
 from finetune_operator.state.pods.disruption import outside_problem

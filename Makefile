@@ -70,12 +70,17 @@ bench: prepare ## Measure a burst of 200 jobs, an idle operator, memory for a mi
 	@$(BIN)/python -m benchmarks.data_memory
 	@$(BIN)/python -m benchmarks.frozen_steps
 
+.PHONY: measure
+measure: $(STAMP) ## Print how easily the code is found one's way in (REVISIONS="main HEAD" to compare)
+	@$(BIN)/python -m benchmarks.code_shape $(REVISIONS)
+
 .PHONY: lint
 lint: $(STAMP) ## Check style, types and import boundaries
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@PATH="$(BIN):$$PATH" $(BIN)/lint-imports
+	@$(BIN)/deptry crds operator trainer_image
 	@test -z "$$(gofmt -l devcluster tests)" || { gofmt -d devcluster tests; exit 1; }
 
 .PHONY: format

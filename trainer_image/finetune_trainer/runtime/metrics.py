@@ -5,7 +5,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -61,9 +60,7 @@ FAMILIES = {
     "stage": Family("1 for the stage that the pod is in, 0 for the others.", ("stage",), series=len(Stage)),
     "gpu_memory_used_bytes": Family("Memory of the GPU that is taken, by whomever.", ("gpu",)),
     "gpu_memory_total_bytes": Family("Memory of the GPU.", ("gpu",)),
-    "gpu_utilization_ratio": Family(
-        "Share of the last moments in which the GPU worked; only where the image has NVIDIA's library pynvml.", ("gpu",)
-    ),
+    "gpu_utilization_ratio": Family("Share of the last moments in which the GPU worked.", ("gpu",)),
     "workspace_used_bytes": Family("Space of the workspace's volume that is taken."),
     "workspace_size_bytes": Family("Space of the workspace's volume."),
 }
@@ -128,8 +125,7 @@ def _gpus() -> Told:
             free, total = torch.cuda.mem_get_info(index)
             told.append(("gpu_memory_used_bytes", (str(index),), total - free))
             told.append(("gpu_memory_total_bytes", (str(index),), total))
-            if find_spec("pynvml"):
-                told.append(("gpu_utilization_ratio", (str(index),), torch.cuda.utilization(index) / PERCENT))
+            told.append(("gpu_utilization_ratio", (str(index),), torch.cuda.utilization(index) / PERCENT))
     return told
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from finetune_api.keys import Phase, Reason
 from finetune_api.status import FineTuneJobStatus
 from finetune_operator.desired.config_map import config_map
-from finetune_operator.desired.defaults import with_defaults
 from finetune_operator.desired.metadata import run_name
 from finetune_operator.desired.training_job import training_job
 from finetune_operator.kinds import CONFIG_MAP, Manifest
@@ -19,24 +18,24 @@ from finetune_operator.state.children.leaving import leave
 from finetune_operator.state.children.refusal import refused_story
 from finetune_operator.state.inquiry import inquiries, is_silent
 from finetune_operator.state.observed import Observed, previous_status
-from finetune_operator.state.plan import Note, Plan, Policy, Pull
+from finetune_operator.state.plan import Merge, Note, Plan, Policy, Pull
 from finetune_operator.state.pods import pods
-from finetune_operator.state.serving.rollout import Rollout, plan_rollout, serving_story, unserved
-from finetune_operator.state.serving.serving_image import with_image
+from finetune_operator.state.serving.rollout import serving_story, unserved
+from finetune_operator.state.situation import Situation, situate
 from finetune_operator.state.status.events import notes
 from finetune_operator.state.status.headline import headline
-from finetune_operator.state.status.next_status import changed, compose, newest_progress, next_progress
+from finetune_operator.state.status.keeping import changed
+from finetune_operator.state.status.next_status import compose
 from finetune_operator.state.status.occurrences import occurrences
 from finetune_operator.state.status.run_spans import Step, run_spans
 from finetune_operator.state.status.story import Problem, Story, settled, stalled
 from finetune_operator.state.status.usage import usage
-from finetune_operator.state.training.custom_code import without_forbidden_code
 from finetune_operator.state.training.job_changes import job_changes
-from finetune_operator.state.training.recorded import as_recorded, is_judged
-from finetune_operator.state.training.retention import retention
-from finetune_operator.state.training.run import Run, RunState, assess
+from finetune_operator.state.training.recorded import is_judged
+from finetune_operator.state.training.retention import Retention, retention
+from finetune_operator.state.training.run import Run, RunState
 from finetune_operator.state.training.sources import Resolution, resolve
-from finetune_operator.state.training.training_story import run_failure, training_story
+from finetune_operator.state.training.training_story import training_story
 from finetune_operator.state.training.workspace import absent_claim, growth, loss
 
 
@@ -55,108 +54,115 @@ def decide(observed: Observed, policy: Policy, now: datetime) -> Plan:
     resolution = resolve(job, previous, observed.sources)
     if resolution.news(previous):
         return _record(observed, previous, resolution)
-    job = as_recorded(with_defaults(job.reading(resolution.sources), policy.defaults), previous)
-    run = without_forbidden_code(assess(job, previous, observed), job, policy)
-    run = with_image(run, job, previous, observed, policy)
-    rollout = plan_rollout(job, previous, run.artifact, observed, policy)
-    progress = newest_progress(job, run, observed)
-    failure = run_failure(job, previous, run) if run.state is RunState.FAILED else None
-    story = _story(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
-    story = replace(story, asides=_asides(job, run, rollout, observed, now))
-    status = compose(job, previous, run, rollout=rollout, story=story, progress=progress, failure=failure, now=now)
-    needed = (*_run_children(job, run, observed, policy), *rollout.applies)
-    applies, apply_pause = not_held_back(needed, observed.repairs, now)
-    if observed.foreign or (observed.refusal and observed.refusal.hinders_launch):
-        applies, rollout = (), Rollout()
-        status = _not_launched(status, previous)
-    outdated = run.state is RunState.DONE and run.artifact is not None and not is_judged(job, run.artifact)
+    return _plan(situate(job, previous, observed, resolution, policy), policy)
+
+
+def _plan(situation: Situation, policy: Policy) -> Plan:
+    """Return what to do where a FineTuneJob stands: its children, its status, what is told, when to look again."""
+    job, previous, run = situation.job, situation.previous, situation.run
+    observed, now = situation.observed, situation.now
+    story = replace(_story(situation), asides=_asides(situation))
     kept = retention(job, previous, run, observed, now)
-    if kept.is_over:
-        status = status.model_copy(update={"workspace": None})
-    status = _with_usage(status, previous, observed, job)
-    next_wire = changed(status, observed.resource)
-    told = notes(job, previous, status, story, observed) if next_wire is not None else ()
-    counted = occurrences(job, previous, status, run) if next_wire is not None else ()
-    traced = policy.traces is not None and next_wire is not None
+    status = _status(situation, story, kept)
+    wire = changed(status, observed.resource)
+    applies, apply_pause = _applies(situation, policy)
     merges, merge_pause = job_changes(job, previous, run, observed, now)
-    allowed, _ = job_changes(job, status, run, observed, now)
-    return Plan(
+    pauses = (apply_pause, merge_pause, kept.seconds_left, _look_again(situation, policy))
+    plan = Plan(
         applies=applies,
         merges=(*merges, *growth(job, observed)),
-        deletes=(*run.stop, *_old_config_maps(job, run, observed), *rollout.deletes, *kept.delete),
-        status=next_wire,
-        notes=(*loss(job, previous, applies), *_lingering_notes(run), *kept.notes, *told),
-        # What the new status allows, a time to live or judging the model again, is done as soon as that is written.
-        look_again_seconds=0.0
-        if allowed != merges or outdated
-        else _soonest(apply_pause, merge_pause, kept.seconds_left, _look_again(job, observed, policy, run)),
+        deletes=(
+            *run.stop,
+            *_old_config_maps(job, run, observed),
+            *(() if situation.is_blocked else situation.rollout.deletes),
+            *kept.delete,
+        ),
+        status=wire,
+        notes=(*loss(job, previous, applies), *_lingering_notes(run), *kept.notes),
+        look_again_seconds=0.0 if _goes_on_at_once(situation, status, merges) else _soonest(*pauses),
         pull=_pull(job, run),
+    )
+    return plan if wire is None else _with_news(plan, situation, status, story, policy)
+
+
+def _with_news(plan: Plan, situation: Situation, status: FineTuneJobStatus, story: Story, policy: Policy) -> Plan:
+    """Return the plan with all that is told beside a status that is written: Events, counters, spans."""
+    job, previous, observed = situation.job, situation.previous, situation.observed
+    counted = occurrences(job, previous, status, situation.run)
+    return replace(
+        plan,
+        notes=(*plan.notes, *notes(job, previous, status, story, observed)),
         occurrences=counted,
-        spans=run_spans(Step(job, previous, status, observed, counted)) if traced else (),
+        spans=run_spans(Step(job, previous, status, observed, counted)) if policy.traces is not None else (),
     )
 
 
-def _with_usage(
-    status: FineTuneJobStatus, previous: FineTuneJobStatus, observed: Observed, job: FineTuneJob
-) -> FineTuneJobStatus:
-    """Return the status with what has been used. Work that merely goes on is no reason to write it."""
-    resource = job.spec.compute.gpu_resource_name
-    ended = status.model_copy(update={"usage": usage(previous, observed, resource, with_live=False)})
-    if changed(ended, observed.resource) is None:
-        return ended
-    return status.model_copy(update={"usage": usage(previous, observed, resource, with_live=True)})
+def _status(situation: Situation, story: Story, kept: Retention) -> FineTuneJobStatus:
+    """Return the next status, with what has been used. Work that merely goes on is no reason to write it."""
+    status = compose(situation, story)
+    if situation.is_blocked:
+        status = _not_launched(status, situation.previous)
+    if kept.is_over:
+        status = status.model_copy(update={"workspace": None})
+    resource, observed = situation.job.spec.compute.gpu_resource_name, situation.observed
+    ended = usage(situation.previous, observed, resource, with_live=False)
+    status = status.model_copy(update={"usage": ended})
+    if changed(status, observed.resource) is None:
+        return status
+    return status.model_copy(update={"usage": usage(situation.previous, observed, resource, with_live=True)})
 
 
-def _story(
-    job: FineTuneJob,
-    previous: FineTuneJobStatus,
-    run: Run,
-    *,
-    rollout: Rollout,
-    observed: Observed,
-    resolution: Resolution,
-) -> Story:
+def _goes_on_at_once(situation: Situation, status: FineTuneJobStatus, merges: tuple[Merge, ...]) -> bool:
+    """Whether the new status allows what the one before did not: a time to live, or judging the model again."""
+    job, run = situation.job, situation.run
+    allowed, _ = job_changes(job, status, run, situation.observed, situation.now)
+    outdated = situation.is_done and run.artifact is not None and not is_judged(job, run.artifact)
+    return allowed != merges or outdated
+
+
+def _story(situation: Situation) -> Story:
     """Choose the headline: what a person has to mend comes first."""
+    observed = situation.observed
     if observed.foreign:
-        return conflict_story(job, observed.foreign[0])
-    story = _undisturbed(job, previous, run, rollout=rollout, observed=observed, resolution=resolution)
+        return conflict_story(situation.job, observed.foreign[0])
+    story = _undisturbed(situation)
     return refused_story(observed.refusal, story) if observed.refusal else story
 
 
-def _undisturbed(
-    job: FineTuneJob,
-    previous: FineTuneJobStatus,
-    run: Run,
-    *,
-    rollout: Rollout,
-    observed: Observed,
-    resolution: Resolution,
-) -> Story:
+def _undisturbed(situation: Situation) -> Story:
     """Return the headline as the run and its serving give it."""
-    if run.state is RunState.WAITING and resolution.story is not None:
-        return resolution.story
-    if run.state is not RunState.DONE:
-        progress = next_progress(job, previous, run, newest_progress(job, run, observed))
-        return training_story(job, previous, run, observed, progress)
+    job, run = situation.job, situation.run
+    if run.state is RunState.WAITING and situation.resolution.story is not None:
+        return situation.resolution.story
+    if not situation.is_done:
+        return training_story(situation)
     if job.spec.serving.enabled:
-        return serving_story(job, rollout)
+        return serving_story(job, situation.rollout)
     where = f" to {run.artifact.uri}" if run.artifact else ""
     held = f" {run.lingering.message}" if run.lingering else ""
     return settled(Phase.SUCCEEDED, Reason.PUBLISHED, f"Run {job.run_id} is published{where}.{held}")
 
 
-def _asides(job: FineTuneJob, run: Run, rollout: Rollout, observed: Observed, now: datetime) -> tuple[Problem, ...]:
+def _asides(situation: Situation) -> tuple[Problem, ...]:
     """Return what is wrong beside the headline."""
-    gone = unserved(job, rollout) if run.state is not RunState.DONE else None
-    return (*([gone] if gone else []), *contests(observed.repairs, now))
+    gone = None if situation.is_done else unserved(situation.job, situation.rollout)
+    return (*([gone] if gone else []), *contests(situation.observed.repairs, situation.now))
+
+
+def _applies(situation: Situation, policy: Policy) -> tuple[tuple[Manifest, ...], float | None]:
+    """Return the children to apply, and in how many seconds those that are held back are due."""
+    needed = (*_run_children(situation, policy), *situation.rollout.applies)
+    applies, pause = not_held_back(needed, situation.observed.repairs, situation.now)
+    return (() if situation.is_blocked else applies), pause
 
 
 def _soonest(*seconds: float | None) -> float | None:
     return min((found for found in seconds if found is not None), default=None)
 
 
-def _run_children(job: FineTuneJob, run: Run, observed: Observed, policy: Policy) -> tuple[Manifest, ...]:
+def _run_children(situation: Situation, policy: Policy) -> tuple[Manifest, ...]:
     """Return what training needs and is not there: job file, workspace, Job. Each is made once for a launch."""
+    job, run, observed = situation.job, situation.run, situation.observed
     if run.state is RunState.ACTIVE:
         return (*_kept_job_file(job, observed), *absent_claim(job, observed))
     if run.state is not RunState.LAUNCHING:
@@ -207,8 +213,9 @@ def _lingering_notes(run: Run) -> tuple[Note, ...]:
     return (Note(Reason.CONTAINER_OUTLIVES, run.lingering.message, warning=True),) if run.lingering and ends else ()
 
 
-def _look_again(job: FineTuneJob, observed: Observed, policy: Policy, run: Run) -> float | None:
+def _look_again(situation: Situation, policy: Policy) -> float | None:
     """Return when to look again at what no watch tells: Events of others, and objects that are not ours."""
+    job, run, observed = situation.job, situation.run, situation.observed
     lasts = observed.refusal is not None or not all(goes_by_itself(job, found) for found in observed.foreign)
     if not lasts and (observed.foreign or run.state is RunState.STOPPING):
         return policy.stopping_interval_seconds

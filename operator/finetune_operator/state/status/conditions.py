@@ -104,3 +104,8 @@ def _dated(draft: _Draft, known: Condition | None, generation: int, now: datetim
         reason=reason,
         message=fitting(message),
     )
+
+
+def phase_since(story: Story, previous: FineTuneJobStatus, now: datetime) -> str | None:
+    """Return since when it is in the story's phase; None where an earlier release has not noted it."""
+    return previous.last_phase_transition_time if story.phase == previous.phase else timestamp(now)

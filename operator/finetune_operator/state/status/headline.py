@@ -7,9 +7,9 @@ from finetune_api.status import FineTuneJobStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.state.observed import previous_status
 from finetune_operator.state.plan import Note
-from finetune_operator.state.status.conditions import Milestones, conditions, fitting
+from finetune_operator.state.status.conditions import Milestones, conditions, fitting, phase_since
 from finetune_operator.state.status.events import story_notes
-from finetune_operator.state.status.next_status import changed, phase_since
+from finetune_operator.state.status.keeping import changed
 from finetune_operator.state.status.story import Problem, Story, hindered
 
 DETAIL_LIMIT = 300

@@ -1,9 +1,14 @@
-"""Puts a status over the live one so that what other releases and other controllers have written there stays."""
+"""Puts a status over the live one so that what other releases and other controllers have written there stays.
+
+A status that means what the live one says is not written.
+"""
 
 from typing import Any
 
 from finetune_api.keys import ConditionType
+from finetune_api.status import FineTuneJobStatus
 from finetune_operator.kinds import Manifest
+from finetune_operator.state.observed import previous_status
 
 _LISTS = {"conditions": ("type",), "sources": ("field",), "history": ("run", "uri")}
 """Lists that are maps, by the fields that tell their entries apart."""
@@ -18,6 +23,16 @@ _ABOUT = {
 """What a block, or an entry of a list, is about. Once it is about something else, nothing of it is kept."""
 OWN = [(kind.value,) for kind in ConditionType]
 _OF_THE_RUN = ("run", "progress", "metrics", "warnings", "score", "scoreMetric")
+
+
+def changed(next_status: FineTuneJobStatus, resource: Manifest) -> Manifest | None:
+    """Return the next status as data, None when it means what the resource already says.
+
+    What the resource says beyond this release's vocabulary stays as it is.
+    """
+    live = resource.get("status") or {}
+    wire = keeping(live, previous_status(resource).to_wire(), next_status.to_wire())
+    return None if wire == live else wire
 
 
 def keeping(live: Manifest, known: Manifest, wanted: Manifest) -> Manifest:

@@ -5,6 +5,7 @@ import re
 from finetune_api.failures import FailureClass
 from finetune_api.handoff import Failure, TerminationReport
 from finetune_api.keys import Reason
+from finetune_api.status import FineTuneJobStatus
 from finetune_operator.kinds import Manifest
 from finetune_operator.manifests import name_of
 from finetune_operator.resource.containers import TRAINER
@@ -14,7 +15,7 @@ from finetune_operator.state.pods.disruption import outside_problem
 from finetune_operator.state.status.story import Problem, closed
 from finetune_operator.state.training.deadline import deadline_message, failed_by_deadline, limit_of
 from finetune_operator.state.training.job_outcome import failed_condition, outcome
-from finetune_operator.state.training.run import Run
+from finetune_operator.state.training.run import Run, recorded_failure
 
 SIGBUS = 135
 SIGKILL = 137
@@ -156,3 +157,8 @@ def _without_result(run: Run) -> Problem:
         f"{what}, but its pod's last message is gone or unreadable, as it was when the run was launched before, so what"
         f" it published is unknown. To have it told, {RETRY}.",
     )
+
+
+def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Problem:
+    """Return why the run failed, as the status already tells it: the pods that it was read from may be gone."""
+    return recorded_failure(job, previous) or job_failure(job, run)

@@ -15,13 +15,14 @@ from finetune_operator.state.pods import pods
 from finetune_operator.state.pods.attempts import is_free
 from finetune_operator.state.pods.lost_node import lost_node
 from finetune_operator.state.pods.pending_reason import pod_problem, starting_words
+from finetune_operator.state.situation import Situation
 from finetune_operator.state.status.story import Problem, Story, going_on, hindered, settled, stalled
 from finetune_operator.state.training.custom_code import code_not_allowed
-from finetune_operator.state.training.failure import beside, job_failure, last_failure
+from finetune_operator.state.training.failure import beside, last_failure
 from finetune_operator.state.training.job_changes import is_suspended_by_others
 from finetune_operator.state.training.job_outcome import outcome
 from finetune_operator.state.training.recorded import launched_as
-from finetune_operator.state.training.run import Run, RunState, recorded_failure
+from finetune_operator.state.training.run import Run, RunState
 
 TURNED_AWAY = "The pod is made again; this is not counted."
 
@@ -32,31 +33,21 @@ _STAGES = {
 }
 
 
-def training_story(
-    job: FineTuneJob,
-    previous: FineTuneJobStatus,
-    run: Run,
-    observed: Observed,
-    progress: ProgressStatus | None,
-) -> Story:
+def training_story(situation: Situation) -> Story:
     """Return the headline of a run that is not done."""
-    if run.state in (RunState.FAILED, RunState.BARRED):
-        failed = run.state is RunState.FAILED
-        return stalled(run_failure(job, previous, run) if failed else code_not_allowed(job))
+    job, run, observed = situation.job, situation.run, situation.observed
+    ended = code_not_allowed(job) if run.state is RunState.BARRED else situation.failure
+    if ended is not None:
+        return stalled(ended)
     if job.spec.suspend or (run.state is RunState.ACTIVE and is_suspended_by_others(run.job)):
         return _suspended(job, run, observed)
     if run.state is RunState.STOPPING:
-        return _stopping(job, previous, run, observed)
+        return _stopping(situation)
     if run.pod is None or pods.has_failed(run.pod):
-        return _between_pods(job, previous, run, observed)
+        return _between_pods(situation)
     if pods.is_running(run.pod) or pods.ended(run.pod) or is_deleting(run.pod):
-        return _running(job, run.pod, progress, previous, observed)
+        return _running(situation, run.pod)
     return _waiting(job, run.pod, observed)
-
-
-def run_failure(job: FineTuneJob, previous: FineTuneJobStatus, run: Run) -> Problem:
-    """Return why the run failed, as the status already tells it: the pods that it was read from may be gone."""
-    return recorded_failure(job, previous) or job_failure(job, run)
 
 
 def _suspended(job: FineTuneJob, run: Run, observed: Observed) -> Story:
@@ -84,11 +75,12 @@ def _pod_stops(run: Run, observed: Observed) -> Story | None:
     return going_on(Phase.SUSPENDED, Reason.SUSPENDED, f"Pod {name_of(run.pod)} saves a checkpoint and stops.")
 
 
-def _stopping(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed: Observed) -> Story:
+def _stopping(situation: Situation) -> Story:
     """Tell what a new Job has to wait for."""
+    job, run, observed = situation.job, situation.run, situation.observed
     if run.job is not None and outcome(run.job):
         problem = last_failure(job, run)
-        message = f"{problem.message} {TURNED_AWAY}" if problem else previous.message or TURNED_AWAY
+        message = f"{problem.message} {TURNED_AWAY}" if problem else situation.previous.message or TURNED_AWAY
         return hindered(Phase.PENDING, Problem(Reason.POD_REJECTED, message))
     for pod in observed.pods(Component.TRAINING):
         lost = lost_node(pod, observed.now)
@@ -102,7 +94,8 @@ def _stopping(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed:
     return going_on(Phase.PENDING, Reason.STOPPING_PREVIOUS_RUN, f"Waiting until what ran before is gone: {waits}.")
 
 
-def _between_pods(job: FineTuneJob, previous: FineTuneJobStatus, run: Run, observed: Observed) -> Story:
+def _between_pods(situation: Situation) -> Story:
+    job, previous, run, observed = situation.job, situation.previous, situation.run, situation.observed
     since = run.pod["metadata"]["creationTimestamp"] if run.pod else ""
     problem = creation_problem(observed.events, since)
     if problem is not None:
@@ -145,14 +138,9 @@ def _creating(job: FineTuneJob) -> Story:
     return going_on(Phase.PENDING, Reason.CREATING_POD, message)
 
 
-def _running(
-    job: FineTuneJob,
-    pod: Manifest,
-    progress: ProgressStatus | None,
-    previous: FineTuneJobStatus,
-    observed: Observed,
-) -> Story:
-    problem = lost_node(pod, observed.now)
+def _running(situation: Situation, pod: Manifest) -> Story:
+    job, previous, progress = situation.job, situation.previous, situation.progress
+    problem = lost_node(pod, situation.now)
     if problem is not None:
         return hindered(Phase.TRAINING, problem)
     if is_deleting(pod):

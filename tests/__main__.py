@@ -15,8 +15,9 @@ from typing import IO
 
 NO_TESTS = 5
 LEFT_OUT = "not images and not ecosystem"
-IN_FRONT = ("not cluster and not node", "--numprocesses", "2", "--dist", "loadfile")
-API_SERVER = ("cluster and not node",)
+TWO_WORKERS = ("--numprocesses", "2", "--dist", "loadfile")
+IN_FRONT = ("not cluster and not node", *TWO_WORKERS)
+API_SERVER = ("cluster and not node", *TWO_WORKERS)
 NODES = [("node and not stories",), ("node and stories", "--node-name", "test-stories")]
 ONE_NODE = [("node",)]
 

@@ -27,7 +27,8 @@ def control_plane(request: pytest.FixtureRequest) -> Iterator[Access]:
     """A real API server and its controllers without a node: tests set the states of pods themselves."""
     if os.environ.get("KUBECONFIG"):
         pytest.skip("KUBECONFIG names a cluster with nodes; these tests set the states of pods themselves")
-    with devcluster.cluster(request.config.getoption("api_name"), control_plane_only=True) as cluster:
+    name = f"{request.config.getoption('api_name')}{os.environ.get('PYTEST_XDIST_WORKER', '')}"  # one for each worker
+    with devcluster.cluster(name, control_plane_only=True) as cluster:
         yield cluster
 
 

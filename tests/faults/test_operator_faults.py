@@ -11,6 +11,7 @@ import pytest
 
 from devcluster import Cluster
 from finetune_api.handoff import Stage
+from finetune_operator.cluster.progress import PULL_TIMEOUT_SECONDS
 from tests.integration.operator.runs import progress, success
 from tests.integration.operator.workbench import Workbench
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.cluster
 
 LONGER_THAN_KOPF_WOULD_WAIT_SECONDS = 60
 UNREACHABLE = "198.18.255.254"
+SILENT_PODS = 20
 
 
 @contextmanager
@@ -64,16 +66,16 @@ def test_deletion_that_no_watch_told_of_is_noticed(bench: Workbench) -> None:
 
 
 def test_pod_that_does_not_answer_is_no_failure_and_holds_nobody_up(bench: Workbench) -> None:
-    for index in range(20):
+    for index in range(SILENT_PODS):
         bench.submit(f"silent-{index}")
-    for pod in bench.until(lambda: bench.get("pods"), lambda pods: len(pods) == 20, 40):
+    for pod in bench.until(lambda: bench.get("pods"), lambda pods: len(pods) == SILENT_PODS, 40):
         bench.run_pod(pod, UNREACHABLE)
-    for index in range(20):
+    for index in range(SILENT_PODS):
         bench.wait(f"silent-{index}", phase="Training")
     started = time.monotonic()
     bench.submit("next")
     bench.wait("next", reason="Unschedulable")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < SILENT_PODS * PULL_TIMEOUT_SECONDS / 2
     bench.until(lambda: bench.events("next"), lambda told: "Unschedulable" in told)
     assert bench.writes_in(5) == {}
 

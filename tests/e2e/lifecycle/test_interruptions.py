@@ -74,6 +74,7 @@ def test_suspended_job_stops_and_resumes(bench: Bench, job: Callable[..., Manife
     assert status["run"]["resumedFromStep"] >= 10
 
 
+@pytest.mark.slow
 def test_edited_inputs_supersede_a_live_run(bench: Bench, job: Callable[..., Manifest]) -> None:
     manifest = job(**LONG)
     name = bench.apply(manifest)

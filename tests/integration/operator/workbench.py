@@ -77,7 +77,7 @@ class Workbench:
 
     # Waiting.
 
-    def until(self, read: Callable[[], T], holds: Callable[[T], Any], timeout_seconds: float = 15) -> T:
+    def until(self, read: Callable[[], T], holds: Callable[[T], Any], timeout_seconds: float = 30) -> T:
         """Return the first value for which `holds` is true; fail with the last one, and the operator's log."""
         deadline = time.monotonic() + timeout_seconds
         while True:
@@ -89,7 +89,7 @@ class Workbench:
                 pytest.fail(f"not within {timeout_seconds} s; last seen: {json.dumps(value)[:3000]}\n{log}")
             time.sleep(POLL_SECONDS)
 
-    def wait(self, name: str = "job", timeout_seconds: float = 15, **fields: str) -> Manifest:
+    def wait(self, name: str = "job", timeout_seconds: float = 30, **fields: str) -> Manifest:
         """Return the status once its top-level fields, such as phase and reason, are these."""
         return self.until(
             lambda: self.status(name),

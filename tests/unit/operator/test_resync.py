@@ -45,11 +45,13 @@ class Scene:
         self.server = server
         self.queued: list[Key] = []
         self.cache = Cache(lambda _: None)
-        self.resync = Resync(server, self.cache, self.queued.append, namespaces, lambda: None)  # type: ignore[arg-type]
+        self.compared = asyncio.Event()
+        self.resync = Resync(server, self.cache, self.queued.append, namespaces, self.compared.set)  # type: ignore[arg-type]
 
     async def round(self) -> None:
+        self.compared.clear()
         again = asyncio.create_task(self.resync.repeat_for_ever(0.001))
-        await asyncio.sleep(0.02)
+        await asyncio.wait_for(self.compared.wait(), 10)
         again.cancel()
 
     def uids(self) -> list[str]:

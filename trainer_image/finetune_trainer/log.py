@@ -61,6 +61,11 @@ def say(stage: str, words: str) -> None:
     LOGGER.info("%-9s %s", stage, words, extra={"said": {"stage": stage, "message": words}})
 
 
+def warn(words: str) -> None:
+    """Print one line that a person should see, whatever the stage."""
+    LOGGER.warning("%-9s %s", "warning", words, extra={"said": {"message": words}})
+
+
 def silence_transformers() -> None:
     """Turn off the warnings and progress bars of transformers and datasets."""
     import datasets

@@ -118,4 +118,4 @@ def _told(record: Any) -> dict[str, Any]:
 
 
 def _complain(words: str) -> None:
-    log.say("warning", f"{words}; the run goes on without")
+    log.warn(f"{words}; the run goes on without")

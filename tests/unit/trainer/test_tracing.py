@@ -117,7 +117,7 @@ def test_a_trainer_by_itself_finds_the_trace_of_its_run(monkeypatch: pytest.Monk
 
 def test_an_image_without_opentelemetry_trains_all_the_same(monkeypatch: pytest.MonkeyPatch):
     said: list[str] = []
-    monkeypatch.setattr(log, "say", lambda _, words: said.append(words))
+    monkeypatch.setattr(log, "warn", said.append)
     monkeypatch.delitem(sys.modules, "finetune_api.span_sender", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with open_tracing(REQUEST, TraceSettings(ENDPOINT, LAUNCH)).span("Data"):

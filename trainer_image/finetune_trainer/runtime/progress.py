@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from finetune_api.handoff import Metrics, Progress, Stage
-from finetune_trainer.log import say
+from finetune_trainer.log import say, warn
 
 WARNINGS = 4
 WARNING_CHARACTERS = 300
@@ -56,7 +56,7 @@ class ProgressBoard:
             if is_new:
                 self.update(warnings=[*known, words])
         if is_new:
-            say("warning", words)
+            warn(words)
 
     def add_metrics(
         self,

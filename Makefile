@@ -93,9 +93,11 @@ generate: $(STAMP) ## Write the generated files anew: CRD, field reference, char
 	@$(BIN)/python -m dashboards
 	@$(BIN)/python -m deploy
 	@$(BIN)/python -m tests.unit.operator.argocd_files
-	@$(PIP_COMPILE) pyproject.toml --extra dev --output-file requirements/dev.txt
-	@for extra in operator trainer; do \
-	  $(PIP_COMPILE) pyproject.toml --extra $$extra --constraint requirements/dev.txt --output-file requirements/$$extra.txt; \
+	@for extra in dev operator trainer; do \
+	  file=requirements/$$extra.txt; cp $$file $$file.new; \
+	  $(PIP_COMPILE) pyproject.toml --extra $$extra $$(test $$extra = dev || echo --constraint requirements/dev.txt) \
+	    --output-file $$file.new || exit 1; \
+	  cmp -s $$file.new $$file && rm $$file.new || mv $$file.new $$file; \
 	done
 
 .PHONY: verify

@@ -89,7 +89,8 @@ class Screen:
 def choices(board: Board) -> Iterator[dict[str, str]]:
     """Choose as a person does: all that there are where a variable takes several, else each of the jobs."""
     everything = {variable["name"]: ".+" for variable in board.variables}
-    for name in ("assistant", "broken") if board.name == "job" else (".+",):
+    jobs = ("assistant",) if PICTURES else ("assistant", "broken")  # a picture is of one job
+    for name in jobs if board.name == "job" else (".+",):
         yield everything | {"name": name} | ({"namespace": NAMESPACE} if board.name == "job" else {})
 
 

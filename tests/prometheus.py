@@ -1,7 +1,6 @@
 """A real Prometheus that scrapes processes of a test every second, with the labels that the chart's monitors give."""
 
 import json
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from devcluster.prometheus import program
+from tests.ports import free_port
 
 SCRAPE_SECONDS = 1
 START_SECONDS = 30
@@ -105,7 +105,7 @@ def running_prometheus(folder: Path, operator: str, rules: Path | None = None) -
 def running_with(folder: Path, settings: dict[str, Any]) -> Iterator[Prometheus]:
     """Start Prometheus with a configuration on a free port; end it afterwards."""
     (folder / "prometheus.json").write_text(json.dumps(settings))
-    port = _free_port()
+    port = free_port()
     arguments = {
         "config.file": folder / "prometheus.json",
         "storage.tsdb.path": folder / "data",
@@ -133,9 +133,3 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -
         except OSError:
             assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
             time.sleep(0.1)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

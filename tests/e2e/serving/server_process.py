@@ -3,7 +3,6 @@
 import asyncio
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from tests.ports import free_port
 
 TRAINER = [sys.executable, "-m", "finetune_trainer"]
 READY_TIMEOUT_SECONDS = 400
@@ -86,7 +87,7 @@ def run_trainer(*arguments: object, timeout_seconds: float = 60) -> subprocess.C
 @contextmanager
 def running_server(folder: Path, digest: str, log: Path, *arguments: object, name: str = "tiny") -> Iterator[Server]:
     """Start `serve` on a free port of the loopback address; end it afterwards."""
-    port = _free_port()
+    port = free_port()
     options = ["--model", folder, "--digest", digest, "--name", name, "--host", "127.0.0.1", "--port", port, *arguments]
     with log.open("wb") as output:
         process = subprocess.Popen([*TRAINER, "serve", *map(str, options)], stdout=output, stderr=subprocess.STDOUT)
@@ -95,10 +96,3 @@ def running_server(folder: Path, digest: str, log: Path, *arguments: object, nam
     finally:
         process.kill()
         process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +16,9 @@ from finetune_api.failures import ExitCode
 from finetune_api.handoff import Progress, Stage
 from tests.e2e.trainer.tiny_data import descriptions
 from tests.e2e.trainer.trainer_process import Site
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _get(port: int, path: str) -> str:
@@ -60,7 +54,7 @@ def test_progress_is_served_and_sigterm_saves(site: Site, tmp_path: Path):
         evaluation={"baseline": False},
     )
     (tmp_path / "job.json").write_text(json.dumps(job))
-    port, report = _free_port(), tmp_path / "report.json"
+    port, report = free_port(), tmp_path / "report.json"
     command = [sys.executable, "-m", "finetune_trainer", "run", tmp_path / "job.json", "--workspace", site.workspace]
     options = ["--volumes", site.volumes, "--port", str(port), "--termination-log", report]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "HOME": "/nonexistent"}

@@ -1,7 +1,6 @@
 """Real servers of MLflow and Trackio, each in a process of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.ports import free_port
 
 START_SECONDS = 120
 # What `mlflow server` runs below its job runner, which needs packages that the client does not.
@@ -65,12 +66,6 @@ def _server(program: str, variables: dict[str, str], path: str, folder: Path) ->
     finally:
         process.terminate()
         process.wait(10)
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -28,6 +27,7 @@ from tests.integration.operator.runs import progress
 from tests.integration.operator.test_lifecycle import published
 from tests.integration.operator.test_serving import make_available
 from tests.integration.operator.workbench import Workbench
+from tests.ports import free_port
 from tests.prometheus import Prometheus
 
 NAMESPACE, CLOSED = "alerting", "alerting-closed"
@@ -46,14 +46,14 @@ class Trainer:
     def __init__(self, workspace: Path) -> None:
         self.loss, self.samples_per_second, self.stalls = 1.0, 100.0, False
         self.workspace = workspace
-        self.address = f"127.0.0.1:{_free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self._board = ProgressBoard("played")
         self._board.enter(Stage.TRAIN)
         serve_progress(self._board, int(self.address.rpartition(":")[2]), workspace)
         registry = CollectorRegistry()
         self.gpu_utilization = Gauge("finetune_trainer_gpu_utilization_ratio", "Played.", ["gpu"], registry=registry)
         self.gpu_utilization.labels("0").set(0.9)
-        self.gpu_address = f"127.0.0.1:{_free_port()}"
+        self.gpu_address = f"127.0.0.1:{free_port()}"
         self._gpu_server, _ = start_http_server(int(self.gpu_address.rpartition(":")[2]), "127.0.0.1", registry)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._train)
@@ -296,9 +296,3 @@ def _small_volume(folder: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

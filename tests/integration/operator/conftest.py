@@ -1,6 +1,5 @@
 """An operator process against a real API server without a node: the tests play the kubelet."""
 
-import itertools
 import re
 from collections.abc import Iterator
 
@@ -10,8 +9,7 @@ from devcluster import Access
 from tests.integration.operator.crd import install_crd
 from tests.integration.operator.operator_process import OperatorProcess
 from tests.integration.operator.workbench import Workbench
-
-_ports = itertools.count(18400)
+from tests.ports import port_to_come_back_to
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +24,7 @@ def bench(api: Access, request: pytest.FixtureRequest) -> Iterator[Workbench]:
     """A namespace of the test's own, and an operator that serves only that."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:50].strip("-")
     api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    process = OperatorProcess(api, name, next(_ports))
+    process = OperatorProcess(api, name, port_to_come_back_to())
     process.start()
     bench = Workbench(api, name, process)
     try:

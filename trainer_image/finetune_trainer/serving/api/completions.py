@@ -150,6 +150,8 @@ async def _stream(
     try:
         async for event in _events(body, results, reply, prompt_tokens):
             await _send(response, event)
+    except ConnectionResetError:
+        raise
     except Exception:  # The status is sent; the error can only be told in the stream.
         log.exception("%s failed while streaming", request.path)
         await _send(response, internal_error().body())

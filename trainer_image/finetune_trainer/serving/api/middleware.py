@@ -55,6 +55,8 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
         return error_response(error)
     except web.HTTPException as error:
         return error_response(_from_http(request, error))
+    except ConnectionResetError:  # The client left while it was written to: nobody will read this.
+        return web.Response(status=CLIENT_CLOSED_REQUEST)
     except Exception:
         log.exception("%s failed", request.path)
         return error_response(internal_error())

@@ -68,8 +68,8 @@ def test_number_of_figures_is_bounded(tmp_path: Path):
 @pytest.mark.parametrize(
     ("utilization", "expected"),
     [
-        (lambda _: 87, {"gpu_memory_used_bytes{0}", "gpu_memory_total_bytes{0}", "gpu_utilization_ratio{0}"}),
-        (None, {"gpu_memory_used_bytes{0}", "gpu_memory_total_bytes{0}"}),
+        (lambda _: 87, {"gpu_memory_used_bytes", "gpu_memory_total_bytes", "gpu_utilization_ratio"}),
+        (None, {"gpu_memory_used_bytes", "gpu_memory_total_bytes"}),
     ],
     ids=["with NVML", "without NVML"],
 )
@@ -78,14 +78,15 @@ def test_gpu_is_told_as_far_as_it_can_be_read(
 ):
     cuda = SimpleNamespace(
         is_initialized=lambda: True,
-        device_count=lambda: 1,
+        device_count=lambda: 2,
         mem_get_info=lambda _: (20 * GIB, 80 * GIB),
         utilization=utilization,
     )
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
-    monkeypatch.setattr("finetune_trainer.runtime.metrics.find_spec", lambda _: utilization)
     found = told(ProgressBoard("run"), tmp_path)
-    assert {name for name in found if name.startswith("gpu")} == expected
+    assert {name for name in found if name.startswith("gpu")} == {
+        f"{name}{{{gpu}}}" for name in expected for gpu in (0, 1)
+    }
     assert found["gpu_memory_used_bytes{0}"] == 60 * GIB
     assert found.get("gpu_utilization_ratio{0}", 0.87) == 0.87
 

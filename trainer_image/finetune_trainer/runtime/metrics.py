@@ -120,8 +120,8 @@ def _gpus() -> Told:
         return ()
     told: list[tuple[str, tuple[str, ...], float | None]] = []
     # A GPU that is broken, or a driver without NVML, leaves out what it does not tell.
-    with suppress(Exception):
-        for index in range(torch.cuda.device_count()):
+    for index in range(torch.cuda.device_count()):
+        with suppress(Exception):
             free, total = torch.cuda.mem_get_info(index)
             told.append(("gpu_memory_used_bytes", (str(index),), total - free))
             told.append(("gpu_memory_total_bytes", (str(index),), total))

@@ -44,7 +44,7 @@ test: prepare ## Run unit, integration and end-to-end tests but the slow ones (T
 	@$(SUDO) $(BIN)/python -m tests $(TESTS)
 
 .PHONY: test-all
-test-all: prepare ## Run the slow tests as well, before a release (about an hour)
+test-all: prepare ## Run the slow tests as well, before a release (an hour or more)
 	@$(SUDO) $(BIN)/python -m tests --all $(TESTS)
 
 .PHONY: test-unit

@@ -34,6 +34,7 @@ class Workbench:
         self.namespace = namespace
         self.operator = operator
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._folder = tempfile.TemporaryDirectory(prefix="progress-")  # goes with this object
 
     # The user.
 
@@ -173,7 +174,7 @@ class Workbench:
 
     def serve_progress(self, progress: Progress) -> tuple[str, Callable[[Progress], None]]:
         """Answer GET /progress as a training pod; return the address, and a function that changes the answer."""
-        file = Path(tempfile.mkstemp(prefix="progress-")[1])
+        file = Path(self._folder.name, f"{len(self._servers)}")
 
         def tell(changed: Progress) -> None:
             fresh = file.with_suffix(".new")
